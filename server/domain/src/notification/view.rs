@@ -1,0 +1,50 @@
+//! How customers want their notices: this context's own copy.
+
+use crate::{Tag, View};
+use serde::{Deserialize, Serialize};
+use shared::{Actor, Context, Event, Kind, Lang, customer};
+
+/// The view of all customers' wishes.
+pub struct Preferences;
+
+/// A reader's wishes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Preference {
+    /// The language.
+    pub lang: Lang,
+    /// Are notices of mere progress wanted?
+    pub progress: bool,
+}
+
+impl View for Preferences {
+    const KIND: Kind = Kind::Preference;
+    const LISTENS: &'static [Context] = &[Context::Customer];
+    type Row = Preference;
+    type Shown = Preference;
+
+    fn key(event: &Event) -> Option<String> {
+        use customer::Event as E;
+        match event {
+            Event::Customer(E::Registered { customer, .. } | E::PreferencesSet { customer, .. }) => Some(customer.account().to_string()),
+            _ => None,
+        }
+    }
+
+    fn project(row: Option<Preference>, event: &Event, _: u64) -> Option<Preference> {
+        use customer::Event as E;
+        match event {
+            Event::Customer(E::Registered { lang, .. }) => Some(Preference { lang: *lang, progress: true }),
+            Event::Customer(E::PreferencesSet { lang, progress, .. }) => Some(Preference { lang: *lang, progress: *progress }),
+            _ => row,
+        }
+    }
+
+    fn show(_: &Preference, _: &Actor) -> Option<Preference> {
+        // Customers read theirs in their profile.
+        None
+    }
+
+    fn tags(_: &Preference) -> Vec<Tag> {
+        vec![]
+    }
+}

@@ -1,0 +1,256 @@
+//! What may happen to a payment.
+
+use crate::{
+    Decider, Tag,
+    fault::{Fault, planted},
+    tag,
+};
+use serde::{Deserialize, Serialize};
+use shared::{
+    Actor, CustomerId, Kind, Millis, OrderId, Refusal, Role, Stamp, Won,
+    api::PaymentShown,
+    order::{Means, Reason},
+    payment::{Command, Event, Movement, Status},
+};
+
+/// The payment aggregate.
+pub struct Payment;
+
+/// The list of payments for which the provider owes an answer.
+pub const DUE: &str = "due";
+
+/// The key under which the provider sees a movement. A repeat of the same movement has the same key, whatever the
+/// attempt, and so the provider knows that it is one.
+pub fn provider_key(order: OrderId, movement: Movement, attempt: u32) -> String {
+    if planted(Fault::PayTwiceOnRetry) { format!("{order}-{movement}-{attempt}") } else { format!("{order}-{movement}") }
+}
+
+/// A charge at the provider whose answer is not known yet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Charge {
+    movement: Movement,
+    amount: Won,
+    extra: bool,
+    /// True when nobody waits for it any more: should it be approved after all, the money goes straight back.
+    given_up: bool,
+    /// The order's total once this is approved.
+    total: Won,
+}
+
+/// A movement that the provider owes an answer for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Due {
+    /// Of which order.
+    pub order: OrderId,
+    /// Which of its movements.
+    pub movement: Movement,
+    /// How much.
+    pub amount: Won,
+    /// A charge (true for the difference of a change), or a refund.
+    pub charge: Option<bool>,
+    /// By which card.
+    pub means: Means,
+}
+
+/// What is remembered of a payment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Whose order it pays, once that is known.
+    of: Option<(OrderId, CustomerId)>,
+    since_ms: Millis,
+    means: Means,
+    captured: Won,
+    refunded: Won,
+    charges: Vec<Charge>,
+    refunds: Vec<(Movement, Won)>,
+    declined: bool,
+    /// True once the order ended: nothing is kept.
+    closed: bool,
+    last: Movement,
+}
+
+impl State {
+    fn refunding(&self) -> Won {
+        self.refunds.iter().map(|(_, amount)| *amount).sum()
+    }
+
+    /// What the provider must be asked: charges first, as they came.
+    pub fn due(&self) -> Vec<Due> {
+        let Some((order, _)) = self.of else { return vec![] };
+        let due = |movement, amount, charge| Due { order, movement, amount, charge, means: self.means };
+        let charges = self.charges.iter().map(|c| due(c.movement, c.amount, Some(c.extra)));
+        charges.chain(self.refunds.iter().map(|(movement, amount)| due(*movement, *amount, None))).collect()
+    }
+
+    /// What came in and is not on its way back.
+    fn kept(&self) -> Won {
+        self.captured - self.refunded - self.refunding()
+    }
+
+    fn status(&self) -> Status {
+        match self {
+            s if s.charges.iter().any(|c| !c.given_up && !c.extra) && !s.closed => Status::Charging,
+            s if !s.refunds.is_empty() => Status::Refunding,
+            s if s.captured > Won::ZERO && s.captured == s.refunded => Status::Refunded,
+            s if s.captured > Won::ZERO => Status::Paid,
+            s if s.declined => Status::Declined,
+            _ => Status::Voided,
+        }
+    }
+}
+
+impl Decider for Payment {
+    const KIND: Kind = Kind::Payment;
+    type State = State;
+    type Command = Command;
+    type Event = Event;
+    type Shown = PaymentShown;
+
+    fn decide(s: &State, command: &Command, stamp: &Stamp) -> Result<Vec<Event>, Refusal> {
+        use {Command as C, Event as E};
+        let at_ms = stamp.at_ms;
+        let next = s.last + 1;
+        Ok(match (command, s.of) {
+            // An order that ended before its payment began is never charged.
+            (C::Request { .. }, _) if s.closed || s.last > 0 => vec![],
+            (C::Request { order, customer, amount, means }, _) => {
+                vec![E::Requested {
+                    order: *order,
+                    customer: *customer,
+                    movement: next,
+                    amount: *amount,
+                    means: *means,
+                    extra: false,
+                    at_ms,
+                }]
+            }
+
+            (C::Approve { movement }, Some((order, customer))) => match s.charges.iter().find(|c| c.movement == *movement) {
+                None => vec![],
+                Some(&Charge { amount, extra, given_up, total, .. }) => {
+                    let approved = E::Approved { order, customer, movement: *movement, amount, extra, at_ms };
+                    if s.closed || given_up {
+                        vec![approved, E::RefundRequested { order, customer, movement: next, amount, reason: None, means: s.means, at_ms }]
+                    } else if extra {
+                        vec![approved, E::Adjusted { order, customer, total, at_ms }]
+                    } else {
+                        vec![approved]
+                    }
+                }
+            },
+            (C::Decline { movement, reason }, Some((order, customer))) => match s.charges.iter().find(|c| c.movement == *movement) {
+                None => vec![],
+                Some(&Charge { extra, given_up, .. }) => {
+                    let declined = E::Declined { order, customer, movement: *movement, reason: reason.clone(), extra, at_ms };
+                    let failed = E::AdjustFailed { order, customer, reason: reason.clone(), at_ms };
+                    if extra && !given_up && !s.closed { vec![declined, failed] } else { vec![declined] }
+                }
+            },
+
+            (C::Refund { .. }, _) if s.closed => vec![],
+            (C::Refund { order, customer, .. }, _) if s.kept() == Won::ZERO => {
+                vec![E::Voided { order: *order, customer: *customer, at_ms }]
+            }
+            (C::Refund { order, customer, reason }, _) => {
+                let reason = Some(reason.clone());
+                vec![E::RefundRequested {
+                    order: *order,
+                    customer: *customer,
+                    movement: next,
+                    amount: s.kept(),
+                    reason,
+                    means: s.means,
+                    at_ms,
+                }]
+            }
+
+            // While an extra charge is out, the order does not ask for another: it is locked.
+            (C::Adjust { .. }, _) if s.closed || s.charges.iter().any(|c| !c.given_up) => vec![],
+            (C::Adjust { total }, Some((order, customer))) => {
+                let (kept, adjusted) = (s.kept(), E::Adjusted { order, customer, total: *total, at_ms });
+                if *total > kept {
+                    vec![E::Requested { order, customer, movement: next, amount: *total - kept, means: s.means, extra: true, at_ms }]
+                } else if *total < kept {
+                    let amount = kept - *total;
+                    vec![adjusted, E::RefundRequested { order, customer, movement: next, amount, reason: None, means: s.means, at_ms }]
+                } else {
+                    vec![adjusted]
+                }
+            }
+            (C::GiveUp { movement }, Some((order, customer))) if s.charges.iter().any(|c| c.movement == *movement && !c.given_up) => {
+                vec![E::AdjustFailed { order, customer, reason: Reason::NotPaid, at_ms }]
+            }
+            (C::ConfirmRefund { movement }, Some((order, customer))) => match s.refunds.iter().find(|(m, _)| m == movement) {
+                Some(&(movement, amount)) => vec![E::Refunded { order, customer, movement, amount, at_ms }],
+                None => vec![],
+            },
+            // An answer to a question that was never asked, or was answered already.
+            _ => vec![],
+        })
+    }
+
+    fn evolve(mut s: State, event: &Event) -> State {
+        use Event as E;
+        match event {
+            E::Requested { order, customer, movement, amount, means, extra, at_ms } => {
+                (s.of, s.means, s.last) = (Some((*order, *customer)), *means, *movement);
+                s.since_ms = if *extra { s.since_ms } else { *at_ms };
+                let total = s.kept() + *amount;
+                s.charges.push(Charge { movement: *movement, amount: *amount, extra: *extra, given_up: false, total });
+            }
+            E::Approved { movement, amount, .. } => {
+                s.captured += *amount;
+                s.charges.retain(|c| c.movement != *movement);
+            }
+            E::Declined { movement, extra, .. } => {
+                s.declined |= !extra;
+                s.charges.retain(|c| c.movement != *movement);
+            }
+            E::Voided { order, customer, .. } => (s.of, s.closed) = (Some((*order, *customer)), true),
+            E::RefundRequested { movement, amount, reason, .. } => {
+                s.last = *movement;
+                s.refunds.push((*movement, *amount));
+                // A refund with a reason is that of an order that ended; the others are differences and late approvals.
+                s.closed |= reason.is_some();
+            }
+            E::Refunded { movement, amount, .. } => {
+                s.refunded += *amount;
+                s.refunds.retain(|(m, _)| m != movement);
+            }
+            E::AdjustFailed { .. } => s.charges.iter_mut().for_each(|c| c.given_up |= c.extra),
+            E::Adjusted { .. } => {}
+        }
+        s
+    }
+
+    fn obeys(_: &State, _: &Command, _: &Actor) -> bool {
+        false
+    }
+
+    fn show(s: &State, actor: &Actor) -> Option<PaymentShown> {
+        let (order, customer) = s.of?;
+        (actor.is_customer(customer) || actor.is(Role::Operator)).then(|| PaymentShown {
+            order,
+            status: s.status(),
+            captured: s.captured,
+            refunded: s.refunded,
+            refunding: s.refunding(),
+        })
+    }
+
+    fn tags(s: &State) -> Vec<Tag> {
+        let mut tags = vec![];
+        if let Some((_, customer)) = s.of {
+            tags.push(tag(format!("customer:{}", customer.account()), s.since_ms));
+        }
+        // The worker's list: whatever is here is asked of the provider again, until it is answered.
+        if !s.charges.is_empty() || !s.refunds.is_empty() {
+            tags.push(tag(DUE, s.since_ms));
+        }
+        tags
+    }
+
+    fn verbs() -> Vec<Command> {
+        vec![]
+    }
+}

@@ -1,0 +1,150 @@
+//! The notice 알림: what somebody is told about an order, once per status and channel.
+
+use crate::{AccountId, Millis, OrderId, Sender, Text, Won, order::Reason};
+use serde::{Deserialize, Serialize};
+
+/// What a notice tells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "topic", rename_all = "snake_case")]
+pub enum Topic {
+    /// To the customer: waiting for the payment.
+    PendingPayment { total: Won },
+    /// To the customer: paid and with the store.
+    Placed { total: Won },
+    /// To the owner: an order waits for an answer.
+    NewOrder { total: Won },
+    /// To the customer: not paid.
+    PaymentFailed { reason: Reason },
+    /// To the customer.
+    Accepted { eta_ms: Millis },
+    /// To the customer.
+    Delayed { minutes: u32, eta_ms: Millis },
+    /// To the customer.
+    Rejected { reason: Reason, refund: Won },
+    /// To the customer.
+    Cooking {},
+    /// To the customer.
+    Cooked {},
+    /// To the customer.
+    Picked {},
+    /// To the customer: another rider is sought.
+    Released {},
+    /// To the customer.
+    Delivered {},
+    /// To the customer.
+    Completed {},
+    /// From the store, to the customer.
+    Thanks { text: Text<200> },
+    /// To the customer.
+    CancelRequested {},
+    /// To the customer.
+    CancelRefused {},
+    /// To the customer.
+    Cancelled { reason: Reason, refund: Won },
+    /// To the owner: the customer took it back.
+    Withdrawn { reason: Reason },
+    /// To the customer.
+    ChangeRequested { total: Won },
+    /// To the customer; the difference is positive when it was charged.
+    Changed { total: Won, difference: Won },
+    /// To the customer.
+    ChangeRefused { reason: Reason },
+    /// To the customer: the money went back.
+    Refunded { amount: Won },
+    /// To the owner and the customer: the announced minutes are over.
+    Overdue {},
+    /// To the customer: a higher grade.
+    Promoted { grade: crate::customer::Grade },
+    /// To the owner: a review came in.
+    Reviewed { stars: u32 },
+}
+
+impl Topic {
+    /// True for what must be told whatever happens; the rest is progress, and may be left out on request.
+    pub fn is_mandatory(&self) -> bool {
+        use Topic::*;
+        matches!(
+            self,
+            PendingPayment { .. }
+                | Placed { .. }
+                | NewOrder { .. }
+                | PaymentFailed { .. }
+                | Rejected { .. }
+                | Delivered {}
+                | Cancelled { .. }
+                | CancelRefused {}
+                | Withdrawn { .. }
+                | Changed { .. }
+                | ChangeRefused { .. }
+                | Refunded { .. }
+        )
+    }
+}
+
+/// How a notice travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// `baemin customer inbox`, and whatever the notifier adds.
+    Inbox,
+}
+
+/// Where a notice stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Waits for its channel.
+    Queued,
+    /// Handed over.
+    Sent,
+    /// Left out, as its reader wishes.
+    Skipped,
+}
+
+/// One notice.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Notice {
+    /// About which order.
+    pub order: OrderId,
+    /// From or about which store.
+    pub store_name: Option<Text<60>>,
+    /// To whom.
+    pub to: AccountId,
+    /// How.
+    pub channel: Channel,
+    /// What.
+    pub topic: Topic,
+    /// When it came to be.
+    pub at_ms: Millis,
+}
+
+/// What may be asked of a notice.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// Tell it.
+    Queue { notice: Notice },
+    /// The channel has taken it.
+    MarkSent {},
+    /// The reader does not want it.
+    MarkSkipped {},
+}
+
+impl Command {
+    /// Nobody but policies and workers.
+    pub fn sender(&self) -> Sender {
+        Sender::System
+    }
+}
+
+/// What can happen to a notice.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// Waits for its channel.
+    Queued { notice: Notice },
+    /// Handed over.
+    Sent { order: OrderId, to: AccountId, at_ms: Millis },
+    /// Left out.
+    Skipped { order: OrderId, to: AccountId, at_ms: Millis },
+}
