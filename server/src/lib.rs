@@ -1,1 +1,17 @@
+//! The server of Baemin: contexts decide, the engine remembers, delivers and waits, the edges translate.
+//!
+//! # Layout
+//!
+//! - [`engine`]: dispatch, subscriptions, timers, live streams. It knows no business word.
+//! - [`journal`], [`bus`]: where events are kept, and how they travel; a trait and a file per adapter.
+//! - [`workers`]: the only code that acts on the outside world, through [`provider`] and [`notifier`].
+//! - [`identity`]: accounts, tokens and the vault. Rows, never events.
+//! - [`http`]: one generic set of routes for every context. [`gateway`]: the single entry point.
+//! - [`config`], [`start`]: from flags to a running server.
 
+pub mod bus;
+pub mod engine;
+pub mod identity;
+pub mod journal;
+pub mod notifier;
+pub mod provider;

@@ -17,6 +17,7 @@ pub mod registry;
 pub mod rider;
 pub mod store;
 pub mod story;
+pub mod watch;
 
 pub use registry::{Row, Shown, decide, evolve, project, projections, react, sources, verbs};
 

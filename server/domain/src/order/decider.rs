@@ -186,7 +186,8 @@ impl Decider for Order {
     fn show(state: &State, actor: &Actor) -> Option<OrderShown> {
         let o = state.as_deref()?;
         let at_store = actor.is_owner(o.about.owner) && o.status != Status::PendingPayment && o.status != Status::PaymentFailed;
-        if !at_store && !actor.is_customer(o.about.customer) && !actor.is(shared::Role::Operator) {
+        let carried = o.rider.is_some_and(|rider| actor.is_rider(rider));
+        if !at_store && !carried && !actor.is_customer(o.about.customer) && !actor.is(shared::Role::Operator) {
             return None;
         }
         Some(OrderShown {

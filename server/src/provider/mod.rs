@@ -1,0 +1,66 @@
+//! Payment providers: the companies that move money. A provider is asked under a key that names one movement, so that
+//! asking again is always safe; what it has not answered is looked up or asked again, never guessed.
+
+mod simulator;
+
+pub use simulator::{Moved, OpenError, Simulator};
+
+use futures_util::future::BoxFuture;
+use shared::{
+    OrderId, Won,
+    order::{Means, Reason},
+};
+use std::{path::Path, sync::Arc};
+
+/// A movement of money that somebody wants.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ask {
+    /// Names the movement: the same key is the same movement, however often it is asked.
+    pub key: String,
+    /// For which order.
+    pub order: OrderId,
+    /// How much, always positive: the verb says which way.
+    pub amount: Won,
+    /// By which card.
+    pub means: Means,
+    /// True for the difference of a changed order.
+    pub extra: bool,
+}
+
+/// What the provider says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// The money moved.
+    Approved,
+    /// The money did not move and will not, under this key.
+    Declined(Reason),
+    /// Nobody knows: look it up, or ask again with the same key.
+    Unknown,
+}
+
+/// A company that moves money.
+pub trait Provider: Send + Sync {
+    /// Takes money from the customer.
+    fn charge(&self, ask: Ask) -> BoxFuture<'_, Answer>;
+    /// Gives money back to the customer.
+    fn refund(&self, ask: Ask) -> BoxFuture<'_, Answer>;
+    /// What was answered under this key; `None` when it never arrived.
+    fn look_up<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Option<Answer>>;
+}
+
+/// The name of the built-in provider in the configuration.
+pub const SIMULATOR: &str = "simulator";
+
+/// Opens the provider of this name; the simulator keeps its journal in `dir`.
+///
+/// # Errors
+/// When there is no provider of this name, or it cannot be opened.
+pub fn open(name: &str, dir: &Path) -> Result<Arc<dyn Provider>, OpenError> {
+    match name {
+        SIMULATOR => Ok(Arc::new(Simulator::open(dir)?)),
+        other => Err(OpenError::NoSuch(other.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests;
