@@ -1,6 +1,7 @@
 //! Payment providers: the companies that move money. A provider is asked under a key that names one movement, so that
 //! asking again is always safe; what it has not answered is looked up or asked again, never guessed.
 
+mod movements;
 mod simulator;
 
 pub use simulator::{Moved, OpenError, Simulator};
