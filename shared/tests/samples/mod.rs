@@ -309,7 +309,9 @@ pub fn commands() -> Vec<Command> {
             [Invite { about: about() }, Write { stars: Count::new(5).unwrap(), text: text("최고") }, Reply { text: text("또 오세요") }];
         all.extend(all_of.map(Command::from));
     }
-    all.extend([notice::Command::Queue { notice: notice() }, notice::Command::MarkSent {}, notice::Command::MarkSkipped {}].map(Command::from));
+    all.extend(
+        [notice::Command::Queue { notice: notice() }, notice::Command::MarkSent {}, notice::Command::MarkSkipped {}].map(Command::from),
+    );
     all
 }
 
@@ -323,12 +325,30 @@ pub fn events() -> Vec<(&'static str, Event)> {
         let (about, basket) = (about(), basket());
         let a = || about.clone();
         let of = [
-            ("", Placed { about: a(), basket: basket.clone(), drop: drop(), note: note.clone(), means: Means::Card, thanks: thanks.clone(), at_ms }),
+            (
+                "",
+                Placed {
+                    about: a(),
+                    basket: basket.clone(),
+                    drop: drop(),
+                    note: note.clone(),
+                    means: Means::Card,
+                    thanks: thanks.clone(),
+                    at_ms,
+                },
+            ),
             ("", Paid { about: a(), basket, note, at_ms }),
             ("", PaymentFailed { about: a(), reason: Reason::Declined, at_ms }),
             (
                 "",
-                Accepted { about: a(), drop: drop(), cook_minutes: minutes(20), status: Status::Accepted, eta_ms: at_ms + 1_500_000, at_ms },
+                Accepted {
+                    about: a(),
+                    drop: drop(),
+                    cook_minutes: minutes(20),
+                    status: Status::Accepted,
+                    eta_ms: at_ms + 1_500_000,
+                    at_ms,
+                },
             ),
             ("", Delayed { about: a(), minutes: minutes(10), eta_ms: at_ms + 2_100_000, at_ms }),
             ("", Rejected { about: a(), reason: Reason::SoldOut(text("허니콤보")), refund: Won(20_000), at_ms }),
@@ -455,7 +475,8 @@ pub fn events() -> Vec<(&'static str, Event)> {
         all.extend(of.map(|event| ("", event.into())));
     }
     let to = customer.account();
-    let of = [notice::Event::Queued { notice: notice() }, notice::Event::Sent { order, to, at_ms }, notice::Event::Skipped { order, to, at_ms }];
+    let of =
+        [notice::Event::Queued { notice: notice() }, notice::Event::Sent { order, to, at_ms }, notice::Event::Skipped { order, to, at_ms }];
     all.extend(of.map(|event| ("", event.into())));
     all
 }

@@ -53,6 +53,12 @@ impl Taken {
         }
     }
 
+    /// True once the store may know of it: an order that ended unpaid is none of the store's.
+    fn was_paid(&self) -> bool {
+        let unpaid = |status| matches!(status, Status::PendingPayment | Status::PaymentFailed | Status::Cancelled);
+        self.timeline.iter().any(|step| !unpaid(step.status))
+    }
+
     /// What the customer has paid.
     fn paid(&self) -> Won {
         if self.progress() == Status::PendingPayment { Won::ZERO } else { self.basket.total }
@@ -163,15 +169,11 @@ impl Decider for Order {
             E::ChangeRefused { .. } => o.change = None,
             E::Picked { rider, .. } => o.rider = Some(*rider),
             E::Released { .. } => o.rider = None,
-            E::Placed { .. }
-            | E::Paid { .. }
-            | E::PaymentFailed { .. }
-            | E::Rejected { .. }
-            | E::Started { .. }
-            | E::Cooked { .. }
-            | E::Delivered { .. }
-            | E::Completed { .. }
-            | E::Cancelled { .. } => {}
+            // A wish that was not settled ends with the order.
+            E::Rejected { .. } | E::Cancelled { .. } | E::PaymentFailed { .. } | E::Completed { .. } => {
+                (o.cancelling, o.change) = (false, None)
+            }
+            E::Placed { .. } | E::Paid { .. } | E::Started { .. } | E::Cooked { .. } | E::Delivered { .. } => {}
         }
         o.status = event.status().unwrap_or(o.status);
         let step = story::step(event, o.status, o.timeline.len() as u64 + 1);
@@ -185,7 +187,7 @@ impl Decider for Order {
 
     fn show(state: &State, actor: &Actor) -> Option<OrderShown> {
         let o = state.as_deref()?;
-        let at_store = actor.is_owner(o.about.owner) && o.status != Status::PendingPayment && o.status != Status::PaymentFailed;
+        let at_store = actor.is_owner(o.about.owner) && o.was_paid();
         let carried = o.rider.is_some_and(|rider| actor.is_rider(rider));
         if !at_store && !carried && !actor.is_customer(o.about.customer) && !actor.is(shared::Role::Operator) {
             return None;
@@ -209,8 +211,7 @@ impl Decider for Order {
         let Some(o) = state.as_deref() else { return vec![] };
         let placed_ms = o.timeline.first().map_or(0, |step| step.at_ms);
         let mut tags = vec![tag(format!("customer:{}", o.about.customer.account()), placed_ms)];
-        // An order that was never paid is none of the store's.
-        if !matches!(o.status, Status::PendingPayment | Status::PaymentFailed) {
+        if o.was_paid() {
             tags.push(tag(format!("owner:{}", o.about.owner), placed_ms));
         }
         tags
@@ -236,8 +237,13 @@ fn follow(o: &Taken, fact: &Command, at_ms: Millis) -> Vec<Event> {
             let eta_ms = o.eta_ms.unwrap_or(at_ms) + i64::from(minutes.get()) * 60_000;
             vec![E::Delayed { about, minutes: *minutes, eta_ms, at_ms }]
         }
-        C::ConfirmRejected { reason } => vec![E::Rejected { about, reason: reason.clone(), refund: o.paid(), at_ms }],
-        C::ConfirmWithdrawn { reason } => vec![E::Cancelled { about, reason: reason.clone(), refund: o.paid(), at_ms }],
+        // A store that accepted does not reject, and what was delivered is not called off: such facts are repeats gone astray.
+        C::ConfirmRejected { reason } if !o.accepted && progress < S::Accepted => {
+            vec![E::Rejected { about, reason: reason.clone(), refund: o.paid(), at_ms }]
+        }
+        C::ConfirmWithdrawn { reason } if progress < S::Delivered => {
+            vec![E::Cancelled { about, reason: reason.clone(), refund: o.paid(), at_ms }]
+        }
         C::ConfirmStarted {} if progress < S::Cooking => vec![E::Started { about, at_ms }],
         C::RefuseCancel {} if o.cancelling && progress < S::Cooking => {
             vec![E::Started { about: about.clone(), at_ms }, E::CancelRefused { about, status: S::Cooking, at_ms }]

@@ -21,8 +21,10 @@ pub fn price(store: &Profile, wishes: &[Wish], at_ms: Millis) -> Result<Basket, 
     }
     let lines = wishes.iter().map(|wish| line(store, wish)).collect::<Result<Vec<_>, _>>()?;
     let food: Won = lines.iter().map(|line| line.each * line.quantity.get()).sum();
-    if lines.is_empty() || food < store.minimum {
-        return Err(Refusal::BelowMinimum { minimum: store.minimum.max(Won(1)) });
+    // Nothing can be charged for nothing, so even without a minimum the dishes are worth a won.
+    let minimum = store.minimum.max(Won(1));
+    if food < minimum {
+        return Err(Refusal::BelowMinimum { minimum });
     }
     let total = food + store.delivery_fee;
     if total > Won::MAX {

@@ -164,8 +164,9 @@ impl Decider for Payment {
                 }]
             }
 
-            // While an extra charge is out, the order does not ask for another: it is locked.
-            (C::Adjust { .. }, _) if s.closed || s.charges.iter().any(|c| !c.given_up) => vec![],
+            // While an extra charge is out, the order does not ask for another: it is locked. What was never paid has no
+            // difference to be charged.
+            (C::Adjust { .. }, _) if s.closed || s.captured == Won::ZERO || s.charges.iter().any(|c| !c.given_up) => vec![],
             (C::Adjust { total }, Some((order, customer))) => {
                 let (kept, adjusted) = (s.kept(), E::Adjusted { order, customer, total: *total, at_ms });
                 if *total > kept {

@@ -68,6 +68,7 @@ impl Decider for Delivery {
                 None => vec![],
             },
             (S::Picked | S::Delivered, C::Pick {}) if job.rider == me => vec![],
+            (S::Failed, C::Pick {}) => return Err(Refusal::DeliveryOver {}),
             (_, C::Pick {}) => return Err(job.rider.map_or(Refusal::DeliveryOver {}, |rider| Refusal::TakenBy { rider })),
 
             (S::Picked, C::Release {} | C::Deliver {}) if job.rider != me => return Err(Refusal::NotFound {}),

@@ -39,10 +39,11 @@ fn delivery(event: &delivery::Event) -> Vec<Reaction> {
     let order = event.order();
     let no_rider = || [later(Deadline::Widen, order, D::Widen {}), later(Deadline::Rider, order, D::GiveUp {})];
     match event {
-        E::Ready { .. } => no_rider().to_vec(),
+        // The two come in any order, and the later one starts the clocks; they do nothing while the other is missing.
+        E::Offered { .. } | E::Ready { .. } => no_rider().to_vec(),
         E::Picked { rider, .. } => vec![now(rider, R::Take { order }), later(Deadline::Door, order, D::Abandon {})],
         E::Released { rider, .. } => [now(rider, R::Drop { order })].into_iter().chain(no_rider()).collect(),
         E::Delivered { rider, .. } | E::Failed { rider: Some(rider), .. } => vec![now(rider, R::Drop { order })],
-        E::Offered { .. } | E::CalledOff { .. } | E::Widened { .. } | E::Failed { rider: None, .. } => vec![],
+        E::CalledOff { .. } | E::Widened { .. } | E::Failed { rider: None, .. } => vec![],
     }
 }

@@ -68,6 +68,7 @@ impl Decider for Ticket {
                 // An undo that comes first is remembered, and the ticket will be dropped when it comes.
                 C::Withdraw { about, reason } => Ok(vec![E::Withdrawn { about, reason, at_ms }]),
                 C::Revise { .. } if state.withdrawn_early => Ok(vec![]),
+                C::Revise { basket, .. } if state.revision.as_ref() == Some(&basket) => Ok(vec![]),
                 C::Revise { about, basket } => Ok(vec![E::Revised { about, basket, at_ms }]),
                 C::Settle { about } => Ok(settle(state, &about, at_ms)),
                 C::Revert { about } => Ok(revert(state, &about, at_ms)),
@@ -93,6 +94,7 @@ impl Decider for Ticket {
 
             (S::Waiting | S::Accepted, C::Withdraw { reason, .. }) => vec![E::Withdrawn { about, reason: reason.clone(), at_ms }],
             (S::Cooking | S::Finished, C::Withdraw { .. }) => vec![E::WithdrawalRefused { about, at_ms }],
+            (S::Waiting | S::Accepted, C::Revise { basket, .. }) if state.revision.as_ref() == Some(basket) => vec![],
             (S::Waiting | S::Accepted, C::Revise { basket, .. }) => vec![E::Revised { about, basket: basket.clone(), at_ms }],
             (S::Cooking | S::Finished, C::Revise { .. }) => {
                 vec![E::RevisionRefused { about, reason: Reason::AlreadyCooking, at_ms }]
@@ -137,6 +139,8 @@ impl Decider for Ticket {
             _ => {
                 if let Some(t) = state.on_wall.as_deref_mut() {
                     turn(t, event);
+                    // A change that was not settled ends with its ticket.
+                    state.revision = state.revision.filter(|_| t.is_open());
                 }
             }
         }

@@ -78,17 +78,8 @@ pub fn given(kind: Kind, asks: &[Ask]) -> Row {
 }
 
 /// Every aggregate.
-pub const AGGREGATES: [Kind; 9] = [
-    Kind::Order,
-    Kind::Payment,
-    Kind::Store,
-    Kind::Ticket,
-    Kind::Rider,
-    Kind::Delivery,
-    Kind::Customer,
-    Kind::Review,
-    Kind::Notice,
-];
+pub const AGGREGATES: [Kind; 9] =
+    [Kind::Order, Kind::Payment, Kind::Store, Kind::Ticket, Kind::Rider, Kind::Delivery, Kind::Customer, Kind::Review, Kind::Notice];
 
 /// Everything that is asked of an aggregate: one of each command, and those that depend on what they carry or who sends.
 pub fn asks(kind: Kind) -> Vec<Ask> {
@@ -109,7 +100,10 @@ pub fn asks(kind: Kind) -> Vec<Ask> {
             ask("3", payment::Command::ConfirmRefund { movement: 3 }),
         ],
         Kind::Store => vec![
-            ask("other order", store::Command::Admit { about: order::About { order: OrderId(Bits([2; 10])), ..about() }, basket: basket(), note: None }),
+            ask(
+                "other order",
+                store::Command::Admit { about: order::About { order: OrderId(Bits([2; 10])), ..about() }, basket: basket(), note: None },
+            ),
             ask("too many options", store::Command::SetDish { dish: Dish { choices: vec![dish().choices[0].clone(); 21], ..dish() } }),
         ],
         Kind::Ticket => vec![ask("other dishes", ticket::Command::Revise { about: about(), basket: dishes(3) })],
@@ -226,12 +220,7 @@ pub fn states(kind: Kind) -> Vec<(&'static str, Vec<Ask>)> {
             ("withdrawn", "open, withdraw"),
             ("abandoned", "open, accept, abandon"),
         ],
-        Kind::Rider => &[
-            ("nothing", ""),
-            ("at home", "register"),
-            ("on shift", "register, start"),
-            ("carrying", "register, start, take"),
-        ],
+        Kind::Rider => &[("nothing", ""), ("at home", "register"), ("on shift", "register, start"), ("carrying", "register, start, take")],
         Kind::Delivery => &[
             ("nothing", ""),
             ("called off before the offer", "call_off"),
@@ -253,12 +242,7 @@ pub fn states(kind: Kind) -> Vec<(&'static str, Vec<Ask>)> {
             ("reads English", "register, set_preferences"),
             ("one order before the next grade", "register, count, count"),
         ],
-        Kind::Review => &[
-            ("nothing", ""),
-            ("invited", "invite"),
-            ("written", "invite, write"),
-            ("answered", "invite, write, reply"),
-        ],
+        Kind::Review => &[("nothing", ""), ("invited", "invite"), ("written", "invite, write"), ("answered", "invite, write, reply")],
         Kind::Notice => &[("nothing", ""), ("queued", "queue"), ("sent", "queue, mark_sent"), ("skipped", "queue, mark_skipped")],
         view => unreachable!("{view:?} takes no commands"),
     };
