@@ -10,8 +10,13 @@
 //! - [`config`], [`start`]: from flags to a running server.
 
 pub mod bus;
+pub mod config;
 pub mod engine;
+pub mod gateway;
+pub mod http;
 pub mod identity;
 pub mod journal;
 pub mod notifier;
 pub mod provider;
+pub mod start;
+pub mod workers;

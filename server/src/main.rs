@@ -1,1 +1,35 @@
-fn main() {}
+//! `baemin-server`: reads the configuration, starts, says where it listens, and stops on a signal.
+
+use clap::Parser;
+use server::{config::Config, start};
+use std::{io::Write, process::ExitCode};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::{EnvFilter, fmt};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let config = Config::parse();
+    let filter = EnvFilter::try_from_env("BAEMIN_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match serve(&config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            let _ = writeln!(std::io::stderr(), "error: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(config: &Config) -> Result<(), String> {
+    let server = start::open(config).await?;
+    // Scripts wait for this line and read the port from it.
+    let mut out = std::io::stdout();
+    let _ = writeln!(out, "baemin-server ready on http://{}", server.address);
+    let _ = out.flush();
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
+    let stop = async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+    };
+    server.run(stop).await
+}

@@ -68,6 +68,7 @@ struct Running {
 /// All contexts of this process.
 pub struct Engine {
     running: HashMap<Context, Running>,
+    bus: Arc<dyn Bus>,
     live: Arc<Live>,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
 }
@@ -80,7 +81,7 @@ impl Engine {
     pub fn open(dir: &Path, config: &EngineConfig) -> Result<Arc<Self>, Fault> {
         let bus: Arc<dyn Bus> = Arc::new(LocalBus::new(config.partitions));
         let live = Arc::new(Live::default());
-        let mut engine = Self { running: HashMap::new(), live: live.clone(), threads: Mutex::new(vec![]) };
+        let mut engine = Self { running: HashMap::new(), bus: bus.clone(), live, threads: Mutex::new(vec![]) };
         for context in Context::ALL {
             let (journal, reader) = sqlite::open(dir, context, config.partitions)?;
             engine.start(context, config, Box::new(journal), Arc::new(reader), bus.clone())?;
@@ -159,17 +160,41 @@ impl Engine {
     ///
     /// # Errors
     /// A fault of the database.
-    pub fn list(&self, kind: Kind, tag: &str, slice: Slice) -> Result<(Vec<Stored>, u64), Fault> {
+    pub fn list(&self, kind: Kind, tag: &str, slice: Slice) -> Result<(Vec<(Arc<str>, Stored)>, u64), Fault> {
         let running = &self.running[&kind.context()];
         let (keys, total) = running.reader.list(kind, tag, slice)?;
-        let rows = keys.iter().map(|key| running.get(kind, key)).collect::<Result<Vec<_>, _>>()?;
-        Ok((rows.into_iter().flatten().collect(), total))
+        let mut rows = Vec::with_capacity(keys.len());
+        for key in keys {
+            // A row may have left the list since the list was read, but rows are never deleted.
+            if let Some(stored) = running.get(kind, &key)? {
+                rows.push((key, stored));
+            }
+        }
+        Ok((rows, total))
     }
 
-    /// Whether a command would be taken now and would change anything.
-    pub fn rehearse(&self, order: &Order) -> bool {
-        let running = &self.running[&order.command.kind().context()];
-        running.rules.rehearse(running, order)
+    /// The names alone of a list's page.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub fn keys(&self, kind: Kind, tag: &str, slice: Slice) -> Result<Vec<Arc<str>>, Fault> {
+        Ok(self.running[&kind.context()].reader.list(kind, tag, slice)?.0)
+    }
+
+    /// Whether a command would be taken now and would change anything. Only a command whose effects could be refused
+    /// elsewhere in its context is rehearsed; for the others the rule's own answer is enough.
+    pub fn may(&self, order: &Order) -> bool {
+        let kind = order.command.kind();
+        let running = &self.running[&kind.context()];
+        let Ok(stored) = running.get(kind, &order.stream) else { return false };
+        let Some(row) = stored.map(|stored| stored.row).or_else(|| domain::Row::empty(kind).map(Arc::new)) else { return false };
+        match domain::decide(&row, &order.command, &order.stamp) {
+            Err(_) => false,
+            Ok(events) => {
+                let reacts = |event| domain::react(kind.context(), event).iter().any(|reaction| reaction.after.is_none());
+                !events.is_empty() && (!events.iter().any(reacts) || running.rules.rehearse(running, order))
+            }
+        }
     }
 
     /// The record of a request, if it came before.
@@ -214,6 +239,11 @@ impl Engine {
             return;
         }
         let _ = tokio::time::timeout(at_most, progress.wait_for(reached)).await;
+    }
+
+    /// Hears a context's commits from now on, as a worker does. It may lag, and then looks at what is due.
+    pub fn listen(&self, context: Context, partition: u16) -> tokio::sync::broadcast::Receiver<crate::bus::Batch> {
+        self.bus.listen(context, partition)
     }
 
     /// Watches a topic from now on.

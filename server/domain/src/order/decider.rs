@@ -41,6 +41,16 @@ pub struct Taken {
 }
 
 impl Taken {
+    /// Where it stands.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Each step so far.
+    pub fn timeline(&self) -> &[Step] {
+        &self.timeline
+    }
+
     fn is_over(&self) -> bool {
         self.status.is_final()
     }

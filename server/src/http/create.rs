@@ -1,0 +1,235 @@
+//! The routes that make something: `POST` on a collection, safe to repeat under an `Idempotency-Key`.
+//!
+//! The id of what is made follows from the caller and the key, so a repeat always finds the same aggregate, whichever
+//! process takes it and however the first try ended.
+
+use super::{
+    App,
+    caller::Caller,
+    hal,
+    problem::Trouble,
+    resources::{identity_trouble, storefront, tokened},
+    verbs::json,
+};
+use crate::{engine::Order, journal::Answer};
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+use domain::{Row, geo, watch::Topic};
+use shared::{
+    Command, Contact, CustomerId, Event, Kind, OrderId, Refusal, RiderId, Role, StoreId,
+    api::{NewCustomer, NewOrder, NewReview, NewRider, NewStore},
+    customer,
+    id::Bits,
+    order, problem::Code, review, rider, store,
+};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+/// How long the answer to an order waits for its payment. A provider that needs longer is slow, and the order is kept.
+const PAYMENT_WAIT: Duration = Duration::from_secs(3);
+/// Seconds after which an order that is kept may be looked at again.
+const RETRY_AFTER_S: u64 = 2;
+
+/// Requests that are being worked on, by the hash of caller and key.
+#[derive(Default)]
+pub struct InFlight(Mutex<HashSet<[u8; 16]>>);
+
+/// One request that is being worked on, until it is dropped.
+struct Flight<'a>(&'a InFlight, [u8; 16]);
+
+impl InFlight {
+    fn enter(&self, key: [u8; 16]) -> Option<Flight<'_>> {
+        let fresh = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        fresh.then_some(Flight(self, key))
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
+    }
+}
+
+/// A request under a key: what it is called, and what it said.
+struct Named {
+    key: [u8; 16],
+    fingerprint: [u8; 16],
+    bits: Bits,
+}
+
+fn named(caller: &Caller, kind: Kind, body: &[u8]) -> Result<Named, Trouble> {
+    let account = caller.account()?;
+    let random;
+    let key = match &caller.idempotency_key {
+        Some(key) => key.as_str(),
+        // Without a key every request is a new one.
+        None => {
+            random = fresh();
+            random.as_str()
+        }
+    };
+    let name = digest(&SHA256, format!("{account}\n{}\n{key}", kind.route()).as_bytes());
+    let said = digest(&SHA256, body);
+    let half = |hash: &[u8], from: usize| -> [u8; 16] { std::array::from_fn(|i| hash[from + i]) };
+    // The record's key and the new id come from different halves of the hash.
+    let bits = Bits(std::array::from_fn(|i| name.as_ref()[16 + i]));
+    Ok(Named { key: half(name.as_ref(), 0), fingerprint: half(said.as_ref(), 0), bits })
+}
+
+fn fresh() -> String {
+    let mut bytes = [0u8; 16];
+    // Without randomness nothing here is safe; the system has always had some.
+    aws_lc_rs::rand::fill(&mut bytes).unwrap_or_else(|_| unreachable!("the system gives no randomness"));
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// `POST /{resource}`
+///
+/// # Errors
+/// Not logged in, not in a role for it, a body that cannot be read, a key that was used otherwise, or the rule's no.
+pub async fn post(app: &App, caller: &Caller, kind: Kind, body: &[u8]) -> Result<Response, Trouble> {
+    let role = match kind {
+        Kind::Order | Kind::Customer | Kind::Review => Role::Customer,
+        Kind::Store => Role::Owner,
+        Kind::Rider => Role::Rider,
+        _ => return Err(Code::MethodNotAllowed.into()),
+    };
+    caller.one_of(&[role])?;
+    caller.catch_up(app, kind).await;
+    let named = named(caller, kind, body)?;
+    let _flight = app.in_flight.enter(named.key).ok_or(Trouble::Later(Code::InFlight, 1))?;
+    if let Some(before) = app.engine.answer(kind.context(), named.key)? {
+        return again(app, caller, kind, &named, before);
+    }
+    let order = prepare(app, caller, kind, &named, body)?;
+    let stream = order.stream.clone();
+    let record = Answer { key: named.key, fingerprint: named.fingerprint, stream: stream.clone(), body: None, at_ms: caller.at_ms };
+    let changes = (kind == Kind::Order).then(|| OrderId::parse(&stream)).flatten().map(|id| app.engine.watch(Topic::One(Kind::Order, id)));
+    let done = app.engine.dispatch(order, Some(record.clone())).await?;
+    let row = match changes {
+        Some(changes) => paid(app, &stream, done.stored.row, changes).await?,
+        None => done.stored.row,
+    };
+    let shown = hal::visible(app, caller, kind, &stream, &row)?;
+    app.engine.complete(kind.context(), Answer { body: Some(shown.clone().into_bytes()), ..record });
+    let mut response = created(caller, kind, &stream, shown);
+    if is_unpaid(&row) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+    }
+    Ok(tokened(app, kind, response))
+}
+
+fn created(caller: &Caller, kind: Kind, key: &str, body: impl Into<axum::body::Body>) -> Response {
+    let mut response = hal::answer(caller, StatusCode::CREATED, body);
+    if let Ok(location) = format!("{}/{}/{key}", caller.base, kind.route()).parse() {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+/// The same request once more: the same answer, or, when the first one was never given, what is there now.
+fn again(app: &App, caller: &Caller, kind: Kind, named: &Named, before: Answer) -> Result<Response, Trouble> {
+    if before.fingerprint != named.fingerprint {
+        return Err(Code::KeyReused.into());
+    }
+    let body = match before.body {
+        Some(body) => body,
+        None => {
+            let stored = app.engine.read(kind, &before.stream)?.ok_or(Refusal::NotFound {})?;
+            hal::visible(app, caller, kind, &before.stream, &stored.row)?.into_bytes()
+        }
+    };
+    Ok(tokened(app, kind, created(caller, kind, &before.stream, body)))
+}
+
+fn prepare(app: &App, caller: &Caller, kind: Kind, named: &Named, body: &[u8]) -> Result<Order, Trouble> {
+    let account = caller.account()?;
+    let (stream, command): (String, Command) = match kind {
+        Kind::Order => return place(app, caller, OrderId(named.bits), &json(body)?),
+        Kind::Customer => {
+            let NewCustomer { name, contact, lang } = json(body)?;
+            let (customer, contact) = (CustomerId(account.0), seal(app, caller, &contact)?);
+            (customer.to_string(), customer::Command::Register { customer, name, contact, lang }.into())
+        }
+        Kind::Store => {
+            let NewStore { name, address, at } = json(body)?;
+            let store = StoreId(named.bits);
+            (store.to_string(), store::Command::Register { store, owner: account, name, address, at }.into())
+        }
+        Kind::Rider => {
+            let NewRider { name } = json(body)?;
+            let rider = RiderId(account.0);
+            (rider.to_string(), rider::Command::Register { rider, name }.into())
+        }
+        Kind::Review => {
+            let NewReview { order, stars, text } = json(body)?;
+            let key = order.to_string();
+            // Somebody else's order, and one that does not exist, look the same.
+            if let Some(known) = app.engine.read(Kind::Review, &key)? {
+                known.row.show(&caller.actor).ok_or(Refusal::NotFound {})?;
+            } else if app.engine.read(Kind::MyPage, &key)?.and_then(|page| page.row.show(&caller.actor)).is_none() {
+                return Err(Refusal::NotFound {}.into());
+            }
+            (key, review::Command::Write { stars, text }.into())
+        }
+        _ => return Err(Code::MethodNotAllowed.into()),
+    };
+    Ok(Order { stream: stream.into(), command, stamp: caller.stamp(), cause: None })
+}
+
+fn seal(app: &App, caller: &Caller, contact: &Contact) -> Result<shared::Sealed, Trouble> {
+    app.identity.seal(caller.account()?, contact).map_err(identity_trouble)
+}
+
+/// An order, priced from the store's own menu.
+fn place(app: &App, caller: &Caller, order: OrderId, wanted: &NewOrder) -> Result<Order, Trouble> {
+    let store = storefront(app, wanted.store)?;
+    let basket = domain::order::pricing::price(&store, &wanted.items, caller.at_ms)?;
+    let about = order::About {
+        order,
+        customer: CustomerId(caller.account()?.0),
+        store: store.store,
+        owner: store.owner,
+        store_name: store.name.clone(),
+    };
+    let drop = order::Drop {
+        contact: seal(app, caller, &wanted.contact)?,
+        area: geo::roughly(wanted.contact.at),
+        store_at: store.at,
+        note: wanted.rider_note.clone(),
+        fee: store.delivery_fee,
+    };
+    let command = order::Command::Place { about, basket, drop, note: wanted.cook_note.clone(), means: wanted.means, thanks: store.thanks };
+    Ok(Order { stream: order.to_string().into(), command: command.into(), stamp: caller.stamp(), cause: None })
+}
+
+/// Waits until the payment has answered, or for as long as somebody at a terminal does. The order is kept either way.
+async fn paid(
+    app: &App,
+    stream: &Arc<str>,
+    placed: Arc<Row>,
+    mut changes: tokio::sync::mpsc::Receiver<Arc<shared::Recorded>>,
+) -> Result<Arc<Row>, Trouble> {
+    let answered = async {
+        while let Some(recorded) = changes.recv().await {
+            if matches!(&recorded.event, Event::Order(event) if !matches!(event, order::Event::Placed { .. })) {
+                return;
+            }
+        }
+    };
+    if !is_unpaid(&placed) {
+        return Ok(placed);
+    }
+    let _ = tokio::time::timeout(PAYMENT_WAIT, answered).await;
+    Ok(app.engine.read(Kind::Order, stream)?.map_or(placed, |stored| stored.row))
+}
+
+fn is_unpaid(row: &Row) -> bool {
+    matches!(row, Row::Order(Some(order)) if order.status() == order::Status::PendingPayment)
+}

@@ -1,0 +1,65 @@
+//! The payment worker: asks the provider for every charge and refund that is due, until it answers.
+
+use super::{Worker, report};
+use crate::{
+    engine::Engine,
+    provider::{Answer, Ask, Provider},
+};
+use domain::{
+    Row,
+    payment::{Due, provider_key},
+};
+use shared::{Event, Kind, Recorded, payment};
+use std::sync::Arc;
+
+/// Payments at the provider at once: a slow provider must not take all memory.
+pub const AT_ONCE: usize = 256;
+
+pub struct Pay {
+    pub engine: Arc<Engine>,
+    pub provider: Arc<dyn Provider>,
+}
+
+impl Worker for Pay {
+    fn is_due(&self, recorded: &Recorded) -> bool {
+        matches!(&recorded.event, Event::Payment(payment::Event::Requested { .. } | payment::Event::RefundRequested { .. }))
+    }
+
+    async fn work(&self, key: &str, attempt: u32) -> bool {
+        // A movement that became due while this payment was being worked on is seen here, or by the next look.
+        loop {
+            let Ok(stored) = self.engine.read(Kind::Payment, key) else { return false };
+            let due = match stored.as_ref().map(|stored| &*stored.row) {
+                Some(Row::Payment(state)) => state.due(),
+                _ => vec![],
+            };
+            if due.is_empty() {
+                return true;
+            }
+            for movement in due {
+                if !self.settle(key, &movement, attempt).await {
+                    return false;
+                }
+            }
+        }
+    }
+}
+
+impl Pay {
+    async fn settle(&self, key: &str, due: &Due, attempt: u32) -> bool {
+        let Due { order, movement, amount, charge, means } = *due;
+        let ask = Ask { key: provider_key(order, movement, attempt), order, amount, means, extra: charge == Some(true) };
+        let answer = if charge.is_some() { self.provider.charge(ask).await } else { self.provider.refund(ask).await };
+        let command = match (charge, answer) {
+            (Some(_), Answer::Approved) => payment::Command::Approve { movement },
+            (Some(_), Answer::Declined(reason)) => payment::Command::Decline { movement, reason },
+            (None, Answer::Approved) => payment::Command::ConfirmRefund { movement },
+            // A provider that will not give money back is an operator's matter; until then it is asked again.
+            (None, Answer::Declined(_)) | (_, Answer::Unknown) => {
+                tracing::warn!(%order, movement, "the provider has not answered; it will be asked again");
+                return false;
+            }
+        };
+        report(&self.engine, key, command).await
+    }
+}
