@@ -1,6 +1,8 @@
 //! The plot: no function tells what an order goes through, so this test asks every policy about every event, prints who
 //! does what because of what, and holds that against the README, where people read it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod given;
 
 use domain::Reaction;
@@ -70,8 +72,10 @@ const STORY: &[(&str, &[&str])] = &[
 const OPEN: &str = "<!-- flow -->\n";
 const SHUT: &str = "<!-- /flow -->";
 
-/// Every event's name, and what each context does because of it.
-fn reactions() -> Vec<(String, Event, Vec<(Context, Reaction)>)> {
+/// An event with its name, and what each context does because of it.
+type Followed = (String, Event, Vec<(Context, Reaction)>);
+
+fn reactions() -> Vec<Followed> {
     let react = |event: &Event| {
         Context::ALL.into_iter().flat_map(|context| domain::react(context, event).into_iter().map(move |r| (context, r))).collect()
     };

@@ -84,7 +84,7 @@ pub const AGGREGATES: [Kind; 9] =
 /// Everything that is asked of an aggregate: one of each command, and those that depend on what they carry or who sends.
 pub fn asks(kind: Kind) -> Vec<Ask> {
     let mut asks: Vec<Ask> = commands().into_iter().filter(|command| command.kind() == kind).map(|command| ask("", command)).collect();
-    let (order, rider) = (order_id(), other_rider_id());
+    let rider = other_rider_id();
     let by_other = |asked: Ask| Ask { by: person(other_rider_id().account(), Role::Rider), ..asked };
     asks.extend(match kind {
         Kind::Order => vec![
@@ -129,7 +129,6 @@ pub fn asks(kind: Kind) -> Vec<Ask> {
         ],
         _ => vec![],
     });
-    let _ = order;
     asks
 }
 
