@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn an_id_reads_back_what_it_wrote() {
         for seed in 0..200u8 {
-            let id = OrderId(Bits(std::array::from_fn(|i| seed.wrapping_mul(31).wrapping_add(i as u8 * 57))));
+            let id = OrderId(Bits(std::array::from_fn(|i| seed.wrapping_mul(31).wrapping_add((i as u8).wrapping_mul(57)))));
             assert_eq!(OrderId::parse(&id.to_string()), Some(id));
             assert_eq!(serde_json::from_str::<OrderId>(&serde_json::to_string(&id).unwrap()).unwrap(), id);
         }

@@ -76,6 +76,9 @@ impl<const MAX: usize> schemars::JsonSchema for Text<MAX> {
 pub struct Count<const MIN: u32, const MAX: u32>(u32);
 
 impl<const MIN: u32, const MAX: u32> Count<MIN, MAX> {
+    /// The largest.
+    pub const MAX: Self = Self(MAX);
+
     /// Takes a number; `None` outside the limits.
     pub fn new(number: u32) -> Option<Self> {
         (MIN..=MAX).contains(&number).then_some(Self(number))

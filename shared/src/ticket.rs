@@ -113,8 +113,8 @@ pub enum Event {
     Rejected { about: About, reason: Reason, at_ms: Millis },
     /// Cooking.
     Started { about: About, at_ms: Millis },
-    /// Later than announced.
-    Delayed { about: About, minutes: Minutes, at_ms: Millis },
+    /// Later than announced by so many minutes: so many remain from now.
+    Delayed { about: About, minutes: Minutes, remaining: Minutes, at_ms: Millis },
     /// The announced minutes are over and the food is not ready.
     Overdue { about: About, at_ms: Millis },
     /// Ready.

@@ -71,6 +71,10 @@ fn typed<C: DeserializeOwned + Into<Command>>(value: Value) -> Result<Command, T
 /// # Errors
 /// What is wrong with it, and where.
 pub fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Trouble> {
+    // Serde would read a list as a struct whose fields are in order; a body of ours has names.
+    if body.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(invalid("an object is wanted"));
+    }
     serde_json::from_slice(body).map_err(|e| invalid(&e.to_string()))
 }
 

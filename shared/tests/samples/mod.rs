@@ -414,7 +414,7 @@ pub fn events() -> Vec<(&'static str, Event)> {
             Accepted { about: about(), cook_minutes: minutes(20), at_ms },
             Rejected { about: about(), reason: Reason::NoAnswer, at_ms },
             Started { about: about(), at_ms },
-            Delayed { about: about(), minutes: minutes(10), at_ms },
+            Delayed { about: about(), minutes: minutes(10), remaining: minutes(15), at_ms },
             Overdue { about: about(), at_ms },
             Finished { about: about(), at_ms },
             Withdrawn { about: about(), reason: Reason::Unsaid, at_ms },

@@ -33,7 +33,7 @@ impl View for MyPages {
         let mut page = row.unwrap_or_default();
         match event {
             Event::Order(event) => {
-                let mut story = page.story.take().or_else(|| begin(event))?;
+                let Some(mut story) = page.story.take().or_else(|| begin(event)) else { return Some(page) };
                 let step = story::step(event, event.status().unwrap_or(story.status), version);
                 (story.status, story.eta_ms) = (step.status, step.eta_ms.or(story.eta_ms));
                 if let order::Event::Changed { basket, .. } = event {

@@ -48,7 +48,7 @@ fn ticket(event: &ticket::Event) -> Vec<Reaction> {
         E::Accepted { about, cook_minutes, .. } => {
             vec![later(Deadline::Overdue(*cook_minutes), about.order, T::MarkOverdue {}), later(Deadline::Cook, about.order, T::Abandon {})]
         }
-        E::Delayed { about, minutes, .. } => vec![later(Deadline::Overdue(*minutes), about.order, T::MarkOverdue {})],
+        E::Delayed { about, remaining, .. } => vec![later(Deadline::Overdue(*remaining), about.order, T::MarkOverdue {})],
         E::Dropped { about, .. }
         | E::Rejected { about, .. }
         | E::Finished { about, .. }

@@ -29,6 +29,8 @@ pub struct State {
     on_wall: Option<Box<OnWall>>,
 }
 
+const MINUTE_MS: Millis = 60_000;
+
 /// A ticket on the wall.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct OnWall {
@@ -38,10 +40,18 @@ struct OnWall {
     status: Status,
     cook_minutes: Option<Minutes>,
     opened_ms: Millis,
+    /// When the food was last said to be ready.
+    promised_ms: Millis,
     overdue: bool,
 }
 
 impl OnWall {
+    /// Minutes from now until the food is ready, with a delay of so many more; never more than can be announced.
+    fn remaining(&self, more: Minutes, at_ms: Millis) -> Minutes {
+        let left = (self.promised_ms - at_ms).max(0).div_euclid(MINUTE_MS) + i64::from(more.get());
+        u32::try_from(left).ok().and_then(Minutes::new).unwrap_or(Minutes::MAX)
+    }
+
     fn is_open(&self) -> bool {
         matches!(self.status, Status::Waiting | Status::Accepted | Status::Cooking)
     }
@@ -87,7 +97,7 @@ impl Decider for Ticket {
             (S::Cooking | S::Finished, C::Start {}) => vec![],
             (S::Cooking, C::Finish {}) => vec![E::Finished { about, at_ms }],
             (S::Finished, C::Finish {}) => vec![],
-            (S::Accepted | S::Cooking, C::Delay { minutes }) => vec![E::Delayed { about, minutes: *minutes, at_ms }],
+            (S::Accepted | S::Cooking, C::Delay { minutes }) => vec![E::Delayed { about, minutes: *minutes, remaining: t.remaining(*minutes, at_ms), at_ms }],
             (status, C::Accept { .. } | C::Reject { .. } | C::Start {} | C::Finish {} | C::Delay { .. }) => {
                 return Err(Refusal::TicketStands { status });
             }
@@ -122,6 +132,7 @@ impl Decider for Ticket {
                     status: Status::Waiting,
                     cook_minutes: None,
                     opened_ms: *at_ms,
+                    promised_ms: *at_ms,
                     overdue: false,
                 }));
             }
@@ -199,10 +210,13 @@ fn revert(state: &State, about: &About, at_ms: Millis) -> Vec<Event> {
 fn turn(t: &mut OnWall, event: &Event) {
     use Event as E;
     match event {
-        E::Accepted { cook_minutes, .. } => (t.status, t.cook_minutes) = (Status::Accepted, Some(*cook_minutes)),
+        E::Accepted { cook_minutes, at_ms, .. } => {
+            (t.status, t.cook_minutes) = (Status::Accepted, Some(*cook_minutes));
+            t.promised_ms = at_ms + i64::from(cook_minutes.get()) * MINUTE_MS;
+        }
         E::Rejected { .. } => t.status = Status::Rejected,
         E::Started { .. } => t.status = Status::Cooking,
-        E::Delayed { .. } => t.overdue = false,
+        E::Delayed { remaining, at_ms, .. } => (t.overdue, t.promised_ms) = (false, at_ms + i64::from(remaining.get()) * MINUTE_MS),
         E::Overdue { .. } => t.overdue = true,
         E::Finished { .. } => t.status = Status::Finished,
         E::Withdrawn { .. } => t.status = Status::Withdrawn,
