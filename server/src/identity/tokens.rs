@@ -85,11 +85,11 @@ pub(super) struct Claims {
 
 /// Signs and verifies.
 pub struct Signer {
-    header: Header,
+    pub(super) header: Header,
     /// The header as it stands in every token of ours, with its dot.
     prefix: String,
-    signing: EncodingKey,
-    verifying: DecodingKey,
+    pub(super) signing: EncodingKey,
+    pub(super) verifying: DecodingKey,
     validation: Validation,
     access_ms: Millis,
     remembered: Cache<Box<str>, Verified>,
@@ -203,15 +203,5 @@ impl Signer {
     /// Signatures checked since the start; tokens that were remembered are not among them.
     pub fn signatures(&self) -> u64 {
         self.signatures.load(Ordering::Relaxed)
-    }
-
-    #[cfg(test)]
-    pub(super) fn forge(&self, header: &Header, claims: &impl Serialize) -> String {
-        jsonwebtoken::encode(header, claims, &self.signing).unwrap()
-    }
-
-    #[cfg(test)]
-    pub(super) fn public(&self) -> (&Header, &[u8]) {
-        (&self.header, self.verifying.try_get_as_bytes().unwrap())
     }
 }

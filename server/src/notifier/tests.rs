@@ -1,5 +1,7 @@
 //! Each notice is a line, once.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use super::*;
 use futures_util::future::join_all;
 use shared::id::Bits;
