@@ -183,7 +183,14 @@ impl Core {
     ///
     /// # Errors
     /// A fault; the draft is as it was, and the events must come again.
-    pub fn hear(&self, draft: &mut Draft, store: &dyn Rows, source: Context, partition: u16, events: &[Arc<Recorded>]) -> Result<Heard, Fault> {
+    pub fn hear(
+        &self,
+        draft: &mut Draft,
+        store: &dyn Rows,
+        source: Context,
+        partition: u16,
+        events: &[Arc<Recorded>],
+    ) -> Result<Heard, Fault> {
         let key = (source, partition);
         let mut cursor = draft.commit.cursors.get(&key).copied().unwrap_or_else(|| self.cursor(source, partition));
         for event in events {
@@ -215,7 +222,13 @@ impl Core {
             };
             if let Some(deadline) = reaction.after {
                 let due_ms = recorded.at_ms + self.deadlines.of(deadline);
-                draft.commit.timers.push(Timer { stream: order.stream, name: deadline.name(), due_ms, command: order.command, cause: order.cause });
+                draft.commit.timers.push(Timer {
+                    stream: order.stream,
+                    name: deadline.name(),
+                    due_ms,
+                    command: order.command,
+                    cause: order.cause,
+                });
                 continue;
             }
             self.run_or_park(draft, store, &order)?;
@@ -228,6 +241,10 @@ impl Core {
     /// # Errors
     /// A fault; the timer stays.
     pub fn fire(&self, draft: &mut Draft, store: &dyn Rows, timer: &DueTimer, now_ms: Millis) -> Result<(), Fault> {
+        // Set anew in this transaction, it has another time: the new one takes its place at the commit.
+        if draft.commit.timers.iter().any(|new| new.stream == timer.stream && new.command == timer.command) {
+            return Ok(());
+        }
         let order = Order {
             stream: timer.stream.clone(),
             command: timer.command.clone(),
@@ -351,9 +368,7 @@ impl Step<'_> {
                 let slot = match self.draft.rows.get(entry.key()) {
                     Some(slot) => slot.clone(),
                     None => match self.store.get(kind, key)? {
-                        Some(Stored { row, version }) => {
-                            Slot { now: Some(Row::clone(&row)), before: Some(row), version, changed: false }
-                        }
+                        Some(Stored { row, version }) => Slot { now: Some(Row::clone(&row)), before: Some(row), version, changed: false },
                         None => Slot { before: None, now: None, version: 0, changed: false },
                     },
                 };

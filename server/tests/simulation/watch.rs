@@ -1,0 +1,273 @@
+//! What must never happen, looked for in each commit as it is made. It knows only events, in the order of their journals.
+
+use super::node::Set;
+use server::journal::Commit;
+use shared::{
+    Context, Event, Kind, OrderId, Recorded, RiderId, StoreId, Won, delivery,
+    order::{self, About, Reason, Status},
+    rider, store, ticket,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A promise that was broken.
+pub type Broken = String;
+
+/// Fails with a text unless a promise was kept.
+macro_rules! hold {
+    ($kept:expr, $($text:tt)+) => { if !$kept { return Err(format!($($text)+)); } };
+}
+pub(crate) use hold;
+
+/// All that was seen so far.
+#[derive(Default)]
+pub struct Watch {
+    pub heads: BTreeMap<(Context, u16), u64>,
+    versions: BTreeMap<(Kind, String), u64>,
+    pub orders: BTreeMap<OrderId, OrderSeen>,
+    stores: BTreeMap<StoreId, StoreSeen>,
+    pub tickets: BTreeMap<OrderId, TicketSeen>,
+    pub deliveries: BTreeMap<OrderId, DeliverySeen>,
+    riders: BTreeMap<RiderId, BTreeSet<OrderId>>,
+    fired: BTreeSet<Set>,
+}
+
+/// An order, as its own context told it.
+pub struct OrderSeen {
+    pub about: About,
+    pub status: Status,
+    /// The farthest it came, locks aside.
+    farthest: Status,
+    pub total: Won,
+    /// Why it was cancelled or rejected.
+    pub reason: Option<Reason>,
+    pub changes: u32,
+    pub asked_change: bool,
+    pub refund: Won,
+}
+
+#[derive(Default)]
+struct StoreSeen {
+    capacity: usize,
+    open: BTreeSet<OrderId>,
+}
+
+/// A ticket, as the store told it.
+#[derive(Default)]
+pub struct TicketSeen {
+    pub status: Option<ticket::Status>,
+    pub started: bool,
+    pub cooked: Won,
+    early: bool,
+    announced: u32,
+    overdue: u32,
+}
+
+/// A delivery, as the rider context told it.
+#[derive(Default)]
+pub struct DeliverySeen {
+    pub offered: bool,
+    pub ready: bool,
+    pub rider: Option<RiderId>,
+    pub picks: u32,
+    pub gone_back: u32,
+    pub delivered: bool,
+    pub over: bool,
+    widened: u32,
+}
+
+impl Watch {
+    /// Looks at a commit of a context.
+    pub fn see(&mut self, commit: &Commit, fired: &[Set]) -> Result<(), Broken> {
+        for recorded in &commit.events {
+            self.count(recorded)?;
+            match &recorded.event {
+                Event::Order(event) => self.order(event)?,
+                Event::Store(event) => self.store(event)?,
+                Event::Ticket(event) => self.ticket(event)?,
+                Event::Delivery(event) => self.delivery(event)?,
+                Event::Rider(event) => self.rider(event)?,
+                Event::Payment(_) | Event::Customer(_) | Event::Review(_) | Event::Notice(_) => {}
+            }
+        }
+        for set in fired {
+            let ((kind, stream, name), cause) = set;
+            hold!(self.fired.insert(set.clone()), "each deadline acts once: {name} of {kind:?} {stream}, set by {cause:?}, acted again");
+        }
+        hold!(commit.parked.is_empty(), "nothing is parked: {:?}", commit.parked);
+        Ok(())
+    }
+
+    /// Journals have no gaps, and neither have streams.
+    fn count(&mut self, recorded: &Recorded) -> Result<(), Broken> {
+        let at = recorded.position;
+        let head = self.heads.entry((at.context, at.partition)).or_default();
+        *head += 1;
+        hold!(at.seq == *head, "a partition has no gap: {at} came where {head} was expected");
+        let version = self.versions.entry((recorded.event.kind(), recorded.stream.clone())).or_default();
+        *version += 1;
+        hold!(
+            recorded.version == *version,
+            "a stream has no gap: {at} is version {} of {}, not {version}",
+            recorded.version,
+            recorded.stream
+        );
+        Ok(())
+    }
+
+    fn order(&mut self, event: &order::Event) -> Result<(), Broken> {
+        let about = event.about();
+        let id = about.order;
+        if let order::Event::Placed { basket, .. } = event {
+            let (status, reason) = (Status::PendingPayment, None);
+            let seen = OrderSeen {
+                about: about.clone(),
+                status,
+                farthest: status,
+                total: basket.total,
+                reason,
+                changes: 0,
+                asked_change: false,
+                refund: Won::ZERO,
+            };
+            hold!(self.orders.insert(id, seen).is_none(), "an order is placed once: {id}");
+            return Ok(());
+        }
+        let Some(seen) = self.orders.get_mut(&id) else { return Err(format!("an order begins with its placing: {id}")) };
+        hold!(!seen.status.is_final(), "an order ends once: {id} was {:?}, then came {event:?}", seen.status);
+        seen.status = event.status().unwrap_or(seen.status);
+        if !matches!(seen.status, Status::CancelRequested | Status::ChangeRequested) {
+            hold!(seen.status >= seen.farthest, "a status never goes back: {id} went from {:?} to {:?}", seen.farthest, seen.status);
+            seen.farthest = seen.status;
+        }
+        match event {
+            order::Event::ChangeRequested { .. } => seen.asked_change = true,
+            order::Event::Changed { basket, .. } => (seen.total, seen.changes) = (basket.total, seen.changes + 1),
+            order::Event::Cancelled { reason, refund, .. } | order::Event::Rejected { reason, refund, .. } => {
+                (seen.reason, seen.refund) = (Some(reason.clone()), *refund);
+            }
+            order::Event::PaymentFailed { reason, .. } => seen.reason = Some(reason.clone()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn store(&mut self, event: &store::Event) -> Result<(), Broken> {
+        match event {
+            store::Event::Changed { profile, .. } => {
+                self.stores.entry(profile.store).or_default().capacity = profile.capacity.get() as usize;
+            }
+            store::Event::Admitted { about, .. } => {
+                let store = self.stores.entry(about.store).or_default();
+                store.open.insert(about.order);
+                let (open, capacity) = (store.open.len(), store.capacity);
+                hold!(open <= capacity, "a store takes no more than its capacity: {open} open tickets of {capacity} with {}", about.order);
+            }
+            store::Event::TurnedAway { .. } | store::Event::Released { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn ticket(&mut self, event: &ticket::Event) -> Result<(), Broken> {
+        use ticket::{Event as E, Status as S};
+        let (id, store) = (event.order(), event.about().store);
+        let seen = self.tickets.entry(id).or_default();
+        let before = seen.status;
+        let ends = |status| matches!(status, S::Finished | S::Rejected | S::Withdrawn | S::Abandoned);
+        match event {
+            E::Opened { basket, .. } => {
+                hold!(!seen.early, "a ticket that was withdrawn never goes on the wall: {id}");
+                hold!(before.is_none(), "a ticket opens once: {id}");
+                (seen.status, seen.cooked) = (Some(S::Waiting), basket.total);
+            }
+            E::Withdrawn { .. } if before.is_none() => seen.early = true,
+            E::Dropped { .. } => {
+                self.stores.entry(store).or_default().open.remove(&id);
+            }
+            E::Settled { basket, .. } => seen.cooked = basket.total,
+            E::Delayed { .. } => seen.announced += 1,
+            E::Overdue { .. } => {
+                seen.overdue += 1;
+                hold!(seen.overdue <= seen.announced, "an announced time runs out once: {id}");
+            }
+            E::WithdrawalRefused { .. } => hold!(seen.started, "a cancel is refused for the cook's sake only: {id}"),
+            _ => {}
+        }
+        let after = match event {
+            E::Accepted { .. } => Some((S::Waiting, S::Accepted)),
+            E::Started { .. } => Some((S::Accepted, S::Cooking)),
+            E::Finished { .. } => Some((S::Cooking, S::Finished)),
+            E::Rejected { .. } => Some((S::Waiting, S::Rejected)),
+            E::Withdrawn { .. } if before.is_some() => Some((before.unwrap_or(S::Waiting), S::Withdrawn)),
+            E::Abandoned { .. } => Some((before.unwrap_or(S::Waiting), S::Abandoned)),
+            _ => None,
+        };
+        if let Some((from, to)) = after {
+            hold!(before == Some(from) && !ends(from), "a ticket goes its way: {id} went from {before:?} to {to:?}");
+            seen.status = Some(to);
+            seen.started |= to == S::Cooking;
+            seen.announced += u32::from(to == S::Accepted);
+            if ends(to) {
+                self.stores.entry(store).or_default().open.remove(&id);
+            }
+        }
+        Ok(())
+    }
+
+    fn delivery(&mut self, event: &delivery::Event) -> Result<(), Broken> {
+        use delivery::Event as E;
+        let id = event.order();
+        let seen = self.deliveries.entry(id).or_default();
+        hold!(!seen.over || matches!(event, E::Ready { .. }), "a delivery ends once: {id}, then came {event:?}");
+        match event {
+            E::Offered { .. } => seen.offered = true,
+            E::Ready { .. } => {
+                hold!(!seen.ready, "food is ready once: {id}");
+                seen.ready = true;
+            }
+            E::Picked { rider, .. } => {
+                hold!(seen.ready, "food is picked when it is cooked: {id}");
+                hold!(seen.rider.is_none(), "a delivery has one rider: {id} has {:?} and was picked by {rider}", seen.rider);
+                (seen.rider, seen.picks) = (Some(*rider), seen.picks + 1);
+            }
+            E::Released { rider, .. } | E::Delivered { rider, .. } => {
+                hold!(seen.rider == Some(*rider), "who has it, brings it: {id} is with {:?}, not {rider}", seen.rider);
+                let delivered = matches!(event, E::Delivered { .. });
+                (seen.rider, seen.delivered, seen.over) = (None, delivered, delivered);
+                seen.gone_back += u32::from(!delivered);
+            }
+            E::CalledOff { .. } => {
+                hold!(seen.rider.is_none(), "what a rider has is not called off: {id}");
+                seen.over = true;
+            }
+            E::Widened { .. } => {
+                seen.widened += 1;
+                hold!(seen.widened <= 1 + seen.gone_back, "a job is shown farther once each time it waits: {id}");
+            }
+            E::Failed { rider, .. } => {
+                hold!(seen.rider == *rider, "who lost it, had it: {id}");
+                (seen.rider, seen.over) = (None, true);
+            }
+        }
+        Ok(())
+    }
+
+    fn rider(&mut self, event: &rider::Event) -> Result<(), Broken> {
+        match event {
+            rider::Event::Took { rider, order, .. } => {
+                let jobs = self.riders.entry(*rider).or_default();
+                jobs.insert(*order);
+                hold!(jobs.len() <= domain::rider::MAX_JOBS as usize, "a rider carries no more than may be: {rider} has {jobs:?}");
+            }
+            rider::Event::Dropped { rider, order, .. } => {
+                self.riders.entry(*rider).or_default().remove(order);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Open tickets of all stores, and jobs of all riders.
+    pub fn unfinished(&self) -> usize {
+        self.stores.values().map(|store| store.open.len()).sum::<usize>() + self.riders.values().map(BTreeSet::len).sum::<usize>()
+    }
+}
