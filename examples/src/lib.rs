@@ -1,1 +1,15 @@
+//! People who use Baemin all at once: what the load generator and the kill test have in common.
+//!
+//! - [`http`] and [`sse`]: a light client. [`people`]: who asks. [`life`]: one order from the cart to the door.
+//! - [`measure`]: percentiles. [`limits`]: what the machine could do at best. [`rush`]: the closed loop and its report.
+//! - [`process`]: servers that are started, measured and ended.
 
+pub mod http;
+pub mod life;
+pub mod limits;
+pub mod measure;
+pub mod people;
+pub mod process;
+pub mod rush;
+pub mod seed;
+pub mod sse;
