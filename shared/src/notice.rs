@@ -34,7 +34,7 @@ pub enum Topic {
     /// To the customer.
     Completed {},
     /// From the store, to the customer.
-    Thanks { text: Text<200> },
+    Thanks { words: Text<200> },
     /// To the customer.
     CancelRequested {},
     /// To the customer.

@@ -88,7 +88,8 @@ impl Stage {
     /// Asks quietly, for a check.
     pub fn ask(&self, who: &str, args: &str) -> Told<Value> {
         let output = self.command(who, args).args(["-o", "json", "-q"]).output().map_err(|e| e.to_string())?;
-        serde_json::from_slice(&output.stdout).map_err(|e| format!("`{args}` gave no JSON: {e}: {}", String::from_utf8_lossy(&output.stderr)))
+        serde_json::from_slice(&output.stdout)
+            .map_err(|e| format!("`{args}` gave no JSON: {e}: {}", String::from_utf8_lossy(&output.stderr)))
     }
 
     /// Orders, and gives the id.
@@ -110,7 +111,8 @@ impl Stage {
     /// Two people type at the same moment; the exit codes, in their order.
     pub fn at_once(&mut self, people: [&str; 2], args: &str) -> Told<[i32; 2]> {
         people.iter().for_each(|who| say(&format!("\n$ baemin --profile {who} {args} &")));
-        let mut spawn = |who: &str| self.command(who, args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|e| e.to_string());
+        let spawn =
+            |who: &str| self.command(who, args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|e| e.to_string());
         let children = [spawn(people[0])?, spawn(people[1])?];
         let mut codes = [0; 2];
         for (code, child) in codes.iter_mut().zip(children) {

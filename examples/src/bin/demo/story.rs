@@ -60,7 +60,8 @@ fn happy(stage: &mut Stage) -> Told<()> {
     stage.check("but nobody picks it before it is cooked", true)?;
     stage.run("lee", &format!("store start {order}"), 0)?;
     stage.run("lee", &format!("store finish {order}"), 0)?;
-    let list = stage.becomes("it is cooked and can be picked", "park", "rider nearby", |list| job(list, &order).is_some_and(|j| j["ready"] == true))?;
+    let list = stage
+        .becomes("it is cooked and can be picked", "park", "rider nearby", |list| job(list, &order).is_some_and(|j| j["ready"] == true))?;
     stage.check("the list shows no phone and no door", job(&list, &order).is_some_and(|j| j["contact"].is_null()))?;
     stage.run("park", "rider nearby", 0)?;
     stage.run("park", &format!("rider pick {order}"), 0)?;
@@ -124,7 +125,9 @@ fn grade(stage: &mut Stage) -> Told<()> {
         stage.run("park", &format!("rider pick {order}"), 0)?;
         arrive(stage, "kim", "park", &order)?;
     }
-    stage.becomes("three completed orders make 귀한분", "kim", "customer profile", |me| me["grade"] == "precious" && me["completed"] == 3)?;
+    stage.becomes("three completed orders make 귀한분", "kim", "customer profile", |me| {
+        me["grade"] == "precious" && me["completed"] == 3
+    })?;
     stage.run("kim", "customer profile", 0)?;
     Ok(())
 }
@@ -145,7 +148,9 @@ fn cancel(stage: &mut Stage) -> Told<()> {
     stage.becomes("the store agreed", "kim", &format!("status show {order}"), |o| o["status"] == "cancelled")?;
     refunded(stage, "kim", &order, 21_000)?;
     stage.becomes("the notice names the amount", "kim", "customer inbox", |inbox| {
-        of_order(inbox, &order).iter().any(|n| n["topic"] == "cancelled" && n["text"].as_str().is_some_and(|t| t.contains("21,000") && t.contains("급한 일")))
+        of_order(inbox, &order)
+            .iter()
+            .any(|n| n["topic"] == "cancelled" && n["text"].as_str().is_some_and(|t| t.contains("21,000") && t.contains("급한 일")))
     })?;
     stage.becomes("and the job is off the riders' list", "park", "rider nearby", |list| job(list, &order).is_none())?;
     Ok(())
@@ -166,10 +171,13 @@ fn change(stage: &mut Stage) -> Told<()> {
     title("Other dishes: dearer, cheaper, and dearer with a card that will not pay");
     let order = stage.order("kim", &format!("--store {STORE} --item 후라이드=1"), 0)?;
     stage.run("kim", &format!("customer change {order} --item 후라이드=1 --item 양념=1"), 0)?;
-    let paid = |captured: i64, refunded: i64| move |p: &Value| p["captured"] == captured && p["refunded"] == refunded && p["refunding"] == 0;
+    let paid =
+        |captured: i64, refunded: i64| move |p: &Value| p["captured"] == captured && p["refunded"] == refunded && p["refunding"] == 0;
     let pay = format!("customer pay-status {order}");
     stage.becomes("the difference of 20,000 won was charged", "kim", &pay, paid(41_000, 0))?;
-    stage.becomes("the change is settled", "kim", &format!("status show {order}"), |o| o["status"] == "placed" && o["basket"]["total"] == 41_000)?;
+    stage.becomes("the change is settled", "kim", &format!("status show {order}"), |o| {
+        o["status"] == "placed" && o["basket"]["total"] == 41_000
+    })?;
     stage.run("kim", &format!("customer change {order} --item 양념=1"), 0)?;
     stage.becomes("the difference of 18,000 won went back", "kim", &pay, paid(41_000, 18_000))?;
     stage.becomes("the kitchen cooks the new dishes", "lee", "store tickets", |list| {
@@ -181,7 +189,8 @@ fn change(stage: &mut Stage) -> Told<()> {
 
     let order = stage.order("choi", &format!("--store {STORE} --item 후라이드=1 --pay once-card"), 0)?;
     stage.run("choi", &format!("customer change {order} --item 후라이드=1 --item 양념=1"), 5)?;
-    let shown = stage.becomes("the extra charge was declined: the dishes stay", "choi", &format!("status show {order}"), |o| o["status"] == "placed")?;
+    let shown = stage
+        .becomes("the extra charge was declined: the dishes stay", "choi", &format!("status show {order}"), |o| o["status"] == "placed")?;
     stage.check("for the old price", shown["basket"]["total"] == 21_000)?;
     stage.run("lee", &format!("store reject {order} --reason 'sorry'"), 0)?;
     refunded(stage, "choi", &order, 21_000)
@@ -196,7 +205,9 @@ fn capacity(stage: &mut Stage) -> Told<()> {
     stage.becomes("the second order is rejected by itself", "choi", &format!("status show {second}"), |o| o["status"] == "rejected")?;
     refunded(stage, "choi", &second, 23_000)?;
     stage.becomes("the notice says why, in English", "choi", "customer inbox", |inbox| {
-        of_order(inbox, &second).iter().any(|n| n["topic"] == "rejected" && n["text"].as_str().is_some_and(|t| t.contains("as many orders")))
+        of_order(inbox, &second)
+            .iter()
+            .any(|n| n["topic"] == "rejected" && n["text"].as_str().is_some_and(|t| t.contains("as many orders")))
     })?;
     stage.run("choi", "customer inbox", 0)?;
     stage.run("lee", &format!("store reject {first} --reason '마감'"), 0)?;

@@ -59,7 +59,7 @@ fn order(event: &order::Event) -> Vec<Reaction> {
         E::Released { .. } => again("released", Topic::Released {}),
         E::Delivered { .. } => one("delivered", Topic::Delivered {}),
         E::Completed { thanks, .. } => {
-            let thanks = thanks.as_ref().map(|text| customer(about, "thanks", Topic::Thanks { text: text.clone() }, at_ms));
+            let thanks = thanks.as_ref().map(|text| customer(about, "thanks", Topic::Thanks { words: text.clone() }, at_ms));
             [customer(about, "completed", Topic::Completed {}, at_ms)].into_iter().chain(thanks).collect()
         }
         E::CancelRequested { .. } => one("cancel_requested", Topic::CancelRequested {}),

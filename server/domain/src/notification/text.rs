@@ -43,7 +43,7 @@ fn topic(topic: &Topic, lang: Lang) -> String {
         T::Released {} => lang.pick("다른 라이더를 찾고 있어요", "Another rider is being sought.").into(),
         T::Delivered {} => lang.pick("배달이 완료됐어요. 맛있게 드세요", "Delivered. Enjoy your meal.").into(),
         T::Completed {} => lang.pick("거래가 완료됐어요", "The order is completed.").into(),
-        T::Thanks { text } => text.to_string(),
+        T::Thanks { words } => words.to_string(),
         T::CancelRequested {} => lang.pick("취소를 요청했어요", "The store was asked to cancel.").into(),
         T::CancelRefused {} => lang.pick("이미 조리를 시작해서 취소할 수 없어요", "It is too late to cancel: cooking has started.").into(),
         T::Cancelled { reason, refund } => lang.pick(

@@ -74,6 +74,9 @@ impl Decider for Store {
             (None, _) => Err(Refusal::NotFound {}),
 
             (Some(s), C::Admit { about, .. }) if s.holding.contains(&about.order) => Ok(vec![]),
+            (Some(_), C::Admit { about, basket, note }) if is_late_place(basket) => {
+                Ok(vec![E::Admitted { about: about.clone(), basket: basket.clone(), note: note.clone(), at_ms }])
+            }
             (Some(s), C::Admit { about, basket, note }) => Ok(vec![match unfit(s, basket, at_ms) {
                 Some(reason) => E::TurnedAway { about: about.clone(), reason, at_ms },
                 None => E::Admitted { about: about.clone(), basket: basket.clone(), note: note.clone(), at_ms },
@@ -102,13 +105,13 @@ impl Decider for Store {
             (Some(mut s), event) => {
                 match event {
                     Event::Changed { profile, .. } => s.profile = Profile::clone(profile),
-                    Event::Admitted { about, .. } => {
+                    Event::Admitted { about, basket, .. } if !planted(Fault::SkipWaitingTickets) || is_late_place(basket) => {
                         s.holding.insert(about.order);
                     }
                     Event::Released { order, .. } => {
                         s.holding.remove(order);
                     }
-                    Event::TurnedAway { .. } => {}
+                    Event::Admitted { .. } | Event::TurnedAway { .. } => {}
                 }
                 Some(s)
             }
@@ -151,7 +154,7 @@ impl Decider for Store {
 fn unfit(s: &Known, basket: &Basket, at_ms: Millis) -> Option<Reason> {
     let gone = |item: &Text<60>| s.profile.menu.iter().all(|dish| dish.name != *item || dish.sold_out);
     // Every order that holds a place counts, whether its ticket waits for an answer or is on the stove.
-    let full = s.holding.len() >= s.profile.capacity.get() as usize && !planted(Fault::SkipWaitingTickets);
+    let full = s.holding.len() >= s.profile.capacity.get() as usize;
     if !clock::is_open(&s.profile, at_ms) {
         Some(Reason::StoreClosed)
     } else if let Some(line) = basket.lines.iter().find(|line| gone(&line.item)) {
@@ -159,6 +162,11 @@ fn unfit(s: &Known, basket: &Basket, at_ms: Millis) -> Option<Reason> {
     } else {
         full.then_some(Reason::OverCapacity)
     }
+}
+
+/// The planted error takes a place only once the store has accepted, and asks for it then, without the dishes.
+fn is_late_place(basket: &Basket) -> bool {
+    planted(Fault::SkipWaitingTickets) && basket.lines.is_empty()
 }
 
 fn change(profile: &mut Profile, command: &Command) -> Result<(), Refusal> {

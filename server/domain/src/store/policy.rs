@@ -1,8 +1,13 @@
 //! What the store context does when it hears of something.
 
-use crate::{Deadline, Policy, Reaction, later, now};
+use crate::{
+    Deadline, Policy, Reaction,
+    fault::{Fault, planted},
+    later, now,
+};
 use shared::{
-    Context, Event, order,
+    Context, Event,
+    order::{self, Basket},
     store::{self, Command as S},
     ticket::{self, Command as T},
 };
@@ -46,7 +51,10 @@ fn ticket(event: &ticket::Event) -> Vec<Reaction> {
     match event {
         E::Opened { about, .. } => vec![later(Deadline::Answer, about.order, T::ExpireAnswer {})],
         E::Accepted { about, cook_minutes, .. } => {
-            vec![later(Deadline::Overdue(*cook_minutes), about.order, T::MarkOverdue {}), later(Deadline::Cook, about.order, T::Abandon {})]
+            let late_place = planted(Fault::SkipWaitingTickets)
+                .then(|| now(about.store, S::Admit { about: about.clone(), basket: Basket::default(), note: None }));
+            let overdue = later(Deadline::Overdue(*cook_minutes), about.order, T::MarkOverdue {});
+            [overdue, later(Deadline::Cook, about.order, T::Abandon {})].into_iter().chain(late_place).collect()
         }
         E::Delayed { about, remaining, .. } => vec![later(Deadline::Overdue(*remaining), about.order, T::MarkOverdue {})],
         E::Dropped { about, .. }

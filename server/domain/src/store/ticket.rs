@@ -97,7 +97,9 @@ impl Decider for Ticket {
             (S::Cooking | S::Finished, C::Start {}) => vec![],
             (S::Cooking, C::Finish {}) => vec![E::Finished { about, at_ms }],
             (S::Finished, C::Finish {}) => vec![],
-            (S::Accepted | S::Cooking, C::Delay { minutes }) => vec![E::Delayed { about, minutes: *minutes, remaining: t.remaining(*minutes, at_ms), at_ms }],
+            (S::Accepted | S::Cooking, C::Delay { minutes }) => {
+                vec![E::Delayed { about, minutes: *minutes, remaining: t.remaining(*minutes, at_ms), at_ms }]
+            }
             (status, C::Accept { .. } | C::Reject { .. } | C::Start {} | C::Finish {} | C::Delay { .. }) => {
                 return Err(Refusal::TicketStands { status });
             }
