@@ -13,3 +13,4 @@ pub mod process;
 pub mod rush;
 pub mod seed;
 pub mod sse;
+pub mod stage;

@@ -2,11 +2,11 @@
 //! the way. Each claim that it prints is checked; the first that does not hold ends it with exit code 1.
 
 mod demo {
-    pub mod stage;
     pub mod story;
 }
 
-use demo::{stage::Stage, story};
+use demo::story;
+use examples::stage::Stage;
 use std::{io::Write, process::ExitCode};
 
 fn main() -> ExitCode {

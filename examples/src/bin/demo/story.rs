@@ -1,6 +1,6 @@
 //! What happens on stage.
 
-use super::stage::{Stage, Told, say};
+use examples::stage::{Stage, Told, say};
 use serde_json::Value;
 
 /// Where the people live: all in Gangnam, a few hundred metres apart.

@@ -16,14 +16,17 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks at something that becomes true by itself.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// What was asked for, or the sentence that says why not.
 pub type Told<T> = Result<T, String>;
 
 /// The server, and where people keep their logins.
 pub struct Stage {
     server: Child,
+    /// Where the server listens.
     pub url: String,
     folder: PathBuf,
     bin: PathBuf,
+    /// Claims that held so far.
     pub checks: u32,
 }
 
@@ -42,10 +45,16 @@ impl Drop for Stage {
 }
 
 impl Stage {
-    /// Starts a server.
+    /// Starts a server, from the folder of binaries that this one was built into.
+    ///
+    /// # Errors
+    /// The server cannot be started.
     pub fn open() -> Told<Self> {
-        let bin = std::env::current_exe().map_err(|e| e.to_string())?.parent().ok_or("no folder")?.to_owned();
-        let folder = std::env::temp_dir().join(format!("baemin-demo-{}", std::process::id()));
+        let own = std::env::current_exe().map_err(|e| e.to_string())?;
+        // Tests live one folder below the binaries.
+        let bin = own.ancestors().skip(1).find(|folder| folder.join("baemin-server").is_file());
+        let bin = bin.ok_or("baemin-server is not built: cargo build -p server -p baemin")?.to_owned();
+        let folder = std::env::temp_dir().join(format!("baemin-stage-{}", std::process::id()));
         fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         let mut server = Command::new(bin.join("baemin-server"))
             .args(["--listen", "127.0.0.1:0", "--data"])
@@ -63,7 +72,8 @@ impl Stage {
         Ok(stage)
     }
 
-    fn command(&self, who: &str, args: &str) -> Command {
+    /// A command line of somebody, ready to be run.
+    pub fn command(&self, who: &str, args: &str) -> Command {
         let mut command = Command::new(self.bin.join("baemin"));
         let lang = if who == "choi" { "en" } else { "ko" };
         command.args(["--profile", who, "--lang", lang, "--no-input", "--yes"]).args(words(args));
@@ -73,6 +83,9 @@ impl Stage {
     }
 
     /// Types a command and shows what comes; its exit code must be this.
+    ///
+    /// # Errors
+    /// Something was not as it should be.
     pub fn run(&mut self, who: &str, args: &str, code: i32) -> Told<Output> {
         say(&format!("\n$ baemin --profile {who} {args}"));
         let output = self.command(who, args).output().map_err(|e| e.to_string())?;
@@ -86,6 +99,9 @@ impl Stage {
     }
 
     /// Asks quietly, for a check.
+    ///
+    /// # Errors
+    /// Something was not as it should be.
     pub fn ask(&self, who: &str, args: &str) -> Told<Value> {
         let output = self.command(who, args).args(["-o", "json", "-q"]).output().map_err(|e| e.to_string())?;
         serde_json::from_slice(&output.stdout)
@@ -93,12 +109,18 @@ impl Stage {
     }
 
     /// Orders, and gives the id.
+    ///
+    /// # Errors
+    /// Something was not as it should be.
     pub fn order(&mut self, who: &str, args: &str, code: i32) -> Told<String> {
         self.run(who, &format!("customer order {args}"), code)?;
         Ok(self.ask(who, "status show last")?["order"].as_str().unwrap_or_default().to_owned())
     }
 
     /// Starts a command that goes on by itself.
+    ///
+    /// # Errors
+    /// Something was not as it should be.
     pub fn beside(&self, who: &str, args: &str) -> Told<Beside> {
         say(&format!("\n$ baemin --profile {who} {args} &"));
         let mut child = self.command(who, args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(|e| e.to_string())?;
@@ -109,10 +131,12 @@ impl Stage {
     }
 
     /// Two people type at the same moment; the exit codes, in their order.
+    ///
+    /// # Errors
+    /// Something was not as it should be.
     pub fn at_once(&mut self, people: [&str; 2], args: &str) -> Told<[i32; 2]> {
         people.iter().for_each(|who| say(&format!("\n$ baemin --profile {who} {args} &")));
-        let spawn =
-            |who: &str| self.command(who, args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|e| e.to_string());
+        let spawn = |who: &str| self.command(who, args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|e| e.to_string());
         let children = [spawn(people[0])?, spawn(people[1])?];
         let mut codes = [0; 2];
         for (code, child) in codes.iter_mut().zip(children) {
@@ -124,6 +148,9 @@ impl Stage {
     }
 
     /// A claim: printed when it holds, the end when it does not.
+    ///
+    /// # Errors
+    /// Something was not as it should be.
     pub fn check(&mut self, claim: &str, holds: bool) -> Told<()> {
         if !holds {
             return Err(format!("this should hold, and does not: {claim}"));
@@ -134,6 +161,9 @@ impl Stage {
     }
 
     /// A claim about something that becomes true by itself.
+    ///
+    /// # Errors
+    /// Something was not as it should be.
     pub fn becomes(&mut self, claim: &str, who: &str, args: &str, holds: impl Fn(&Value) -> bool) -> Told<Value> {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -152,6 +182,9 @@ impl Stage {
 
 impl Beside {
     /// What it has printed when it is over, and how it ended.
+    ///
+    /// # Errors
+    /// It cannot be waited for.
     pub fn finish(mut self) -> Told<(Vec<String>, i32)> {
         let code = self.child.wait().map_err(|e| e.to_string())?.code().unwrap_or(-1);
         Ok((self.lines.iter().collect(), code))
