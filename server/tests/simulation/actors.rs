@@ -60,7 +60,10 @@ impl View<'_> {
         if rng.percent(mood.shuts) {
             return self.housekeeping(rng);
         }
-        let orders: Vec<OrderId> = self.watch.orders.keys().copied().collect();
+        // Mostly something that is going on, sometimes something that is over.
+        let over = rng.percent(15);
+        let orders: Vec<OrderId> =
+            self.watch.orders.iter().filter(|(_, seen)| over || !seen.status.is_final()).map(|(id, _)| *id).collect();
         if orders.is_empty() {
             return None;
         }

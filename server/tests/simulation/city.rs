@@ -45,6 +45,8 @@ pub struct City {
     pace: i64,
     /// False before the first order and after the last step: then nothing goes wrong.
     pub stormy: bool,
+    /// When the last storm was over.
+    pub calm_from_ms: Millis,
 }
 
 impl City {
@@ -53,7 +55,9 @@ impl City {
         let partitions: Vec<usize> = Context::ALL.iter().map(|_| rng.between(1, 3) as usize).collect();
         let of = |context: Context| partitions[context as usize] as u16;
         let links = |context| domain::sources(context).into_iter().flat_map(|source| (0..of(source)).map(move |p| (source, p))).collect();
-        let nodes = Context::ALL.map(|context| Node::new(context, usize::from(of(context)), links(context))).into();
+        let skew = rng.pick(&[0, 0, 2_000, 20 * 60_000]);
+        let nodes =
+            Context::ALL.map(|context| Node::new(context, usize::from(of(context)), links(context), rng.between(-skew, skew))).into();
         let network = Network::new(&mut rng);
         let mood = Mood::new(&mut rng, network.unruly);
         Self {
@@ -72,6 +76,7 @@ impl City {
             trouble: rng.pick(&[0, 300, 1_500, 6_000]),
             pace: rng.pick(&[1, 1, 4, 20]),
             stormy: false,
+            calm_from_ms: 0,
             rng,
         }
     }
@@ -79,15 +84,20 @@ impl City {
     /// A whole run, up to the point where nothing can happen any more.
     pub fn live(&mut self) -> Result<(), Broken> {
         for (by, stream, command) in self.cast.opening(&mut self.rng) {
-            let opening = request(by, stream, command, self.now_ms);
+            let now_ms = self.nodes[command.kind().context() as usize].clock(self.now_ms);
+            let opening = request(by, stream, command, now_ms);
             self.node(opening.order.command.kind().context()).inbox.push(Load::Command(Box::new(opening)));
         }
         self.calm(false)?;
         self.stormy = true;
-        for _ in 0..60 + 150 * self.to_place {
+        for _ in 0..60 + 200 * self.to_place {
             self.step()?;
         }
         self.stormy = false;
+        self.calm_from_ms = self.now_ms;
+        for node in &mut self.nodes {
+            node.away_until_ms = 0;
+        }
         self.calm(true)
     }
 
@@ -103,10 +113,7 @@ impl City {
                 self.somebody_acts();
                 Ok(())
             }
-            74..82 => {
-                self.ask_provider();
-                Ok(())
-            }
+            74..82 => self.ask_provider(),
             82..85 => {
                 self.send_notices();
                 Ok(())
@@ -127,7 +134,8 @@ impl City {
 
     /// One context, whichever has something to do, works some of it off in one transaction.
     fn somebody_works(&mut self) -> Result<(), Broken> {
-        let busy: Vec<Context> = self.nodes.iter().filter(|node| !node.is_quiet()).map(|node| node.context).collect();
+        let there = |node: &&Node| !node.is_quiet() && node.away_until_ms <= self.now_ms;
+        let busy: Vec<Context> = self.nodes.iter().filter(there).map(|node| node.context).collect();
         if busy.is_empty() {
             return Ok(());
         }
@@ -164,8 +172,8 @@ impl City {
 
     fn fire_timers(&mut self) -> Result<(), Broken> {
         let now_ms = self.now_ms;
-        let due: Vec<Context> =
-            self.nodes.iter().filter(|node| node.disk.next_due().is_some_and(|due| due <= now_ms)).map(|n| n.context).collect();
+        let due = |node: &&Node| node.away_until_ms <= now_ms && node.next_due().is_some_and(|due| due <= now_ms);
+        let due: Vec<Context> = self.nodes.iter().filter(due).map(|node| node.context).collect();
         if due.is_empty() {
             return Ok(());
         }
@@ -183,13 +191,25 @@ impl City {
         };
         if let Some(request) = sent {
             self.story.tell(|| format!("{} sends {} {}", who(&request), request.order.stream, words(&request.order.command)));
-            self.node(request.order.command.kind().context()).inbox.push(Load::Command(Box::new(request)));
+            self.send(request);
         }
+    }
+
+    /// A request arrives, if there is anybody.
+    fn send(&mut self, mut request: Request) {
+        let node = &mut self.nodes[request.order.command.kind().context() as usize];
+        if node.away_until_ms > self.now_ms {
+            return self.unheard(&request);
+        }
+        // The edge stamps by the clock of its own process.
+        request.order.stamp.at_ms = node.clock(self.now_ms);
+        node.inbox.push(Load::Command(Box::new(request)));
     }
 
     fn new_request(&mut self) -> Option<Request> {
         let orders = &self.nodes[Context::Order as usize].disk;
-        let view = View { cast: &self.cast, watch: &self.watch, orders, now_ms: self.now_ms };
+        let now_ms = self.nodes[Context::Order as usize].clock(self.now_ms);
+        let view = View { cast: &self.cast, watch: &self.watch, orders, now_ms };
         if self.to_place > 0 && (self.watch.orders.is_empty() || self.rng.percent(12)) {
             let place = view.place(&mut self.rng)?;
             self.to_place -= 1;
@@ -205,7 +225,6 @@ impl City {
 
     /// The same request at a later time. A new order gets a new id at the edge, as each request does; the key is the same.
     fn again(&mut self, mut request: Request) -> Request {
-        request.order.stamp.at_ms = self.now_ms;
         if let (Some(answer), Command::Order(order::Command::Place { about, .. })) = (&mut request.answer, &mut request.order.command) {
             about.order = OrderId(bits(&mut self.rng));
             request.order.stream = about.order.to_string().into();
@@ -214,9 +233,15 @@ impl City {
         request
     }
 
-    fn ask_provider(&mut self) {
-        let answers = self.provider.work(&mut self.rng, &self.nodes[Context::Payment as usize].disk, self.now_ms);
-        self.node(Context::Payment).inbox.extend(answers.into_iter().map(|answer| Load::Command(Box::new(answer))));
+    fn ask_provider(&mut self) -> Result<(), Broken> {
+        if self.node(Context::Payment).away_until_ms > self.now_ms {
+            return Ok(());
+        }
+        let answers = self.provider.work(&mut self.rng, &self.nodes[Context::Payment as usize].disk, self.now_ms)?;
+        for answer in answers {
+            self.send(answer);
+        }
+        Ok(())
     }
 
     fn send_notices(&mut self) {
@@ -230,11 +255,13 @@ impl City {
             let command = if wanted { notice::Command::MarkSent {} } else { notice::Command::MarkSkipped {} };
             sent.push(by_worker(key.to_string(), command, self.now_ms));
         }
-        self.node(Context::Notification).inbox.extend(sent.into_iter().map(|sent| Load::Command(Box::new(sent))));
+        for sent in sent {
+            self.send(sent);
+        }
     }
 
     fn time_passes(&mut self) {
-        let next = self.nodes.iter().filter_map(|node| node.disk.next_due()).min();
+        let next = self.nodes.iter().filter_map(Node::next_due).min();
         self.now_ms = match next {
             Some(next) if self.rng.percent(10) => self.now_ms.max(next),
             _ => self.now_ms + self.rng.between(1_000, self.pace * 60_000),
@@ -251,21 +278,21 @@ impl City {
             if !deadlines {
                 return Ok(());
             }
-            self.ask_provider();
+            self.ask_provider()?;
             self.send_notices();
             if self.nodes.iter().any(|node| !node.is_quiet()) {
                 continue;
             }
             let owed = self.nodes[Context::Payment as usize].disk.list(Kind::Payment, domain::payment::DUE).next().is_some();
             let slow = self.provider.next_ms(self.now_ms).filter(|_| owed);
-            let next = self.nodes.iter().filter_map(|node| node.disk.next_due()).chain(slow).min();
+            let next = self.nodes.iter().filter_map(Node::next_due).chain(slow).min();
             match next {
                 Some(next) => self.now_ms = self.now_ms.max(next),
                 None if owed => {}
                 None => return Ok(()),
             }
             for context in Context::ALL {
-                if self.nodes[context as usize].disk.next_due().is_some_and(|due| due <= self.now_ms) {
+                if self.nodes[context as usize].next_due().is_some_and(|due| due <= self.now_ms) {
                     self.transact(context, vec![], true)?;
                 }
             }

@@ -6,7 +6,7 @@ use super::{
     rng::Rng,
 };
 use server::journal::Commit;
-use shared::{Context, Recorded};
+use shared::{Context, Millis, Recorded};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// The contexts whose rules must bear any order. The views of the others are made for the order of each stream.
@@ -54,7 +54,7 @@ impl Network {
 
     /// Sends a commit to all who listen. `told` is false when the process ended before it could say anything: then
     /// everybody must find out from the journal.
-    pub fn publish(&mut self, rng: &mut Rng, nodes: &mut [Node], source: Context, commit: &Commit, told: bool) {
+    pub fn publish(&mut self, rng: &mut Rng, nodes: &mut [Node], source: Context, commit: &Commit, told: bool, now_ms: Millis) {
         let partitions = commit.events.iter().map(|event| event.position.partition).max().map_or(0, |last| last + 1);
         for partition in 0..partitions {
             let batch: Vec<_> = commit.events.iter().filter(|event| event.position.partition == partition).cloned().collect();
@@ -70,7 +70,8 @@ impl Network {
                 } else {
                     batch.clone()
                 };
-                if told && !events.is_empty() {
+                // Who is away hears nothing, and fetches everything when it is back.
+                if told && !events.is_empty() && node.away_until_ms <= now_ms {
                     self.send(rng, node, source, partition, events.into());
                 }
             }

@@ -79,10 +79,6 @@ impl Disk {
         due
     }
 
-    pub fn next_due(&self) -> Option<Millis> {
-        self.timers.values().map(|(_, timer)| timer.due_ms).min()
-    }
-
     /// The keys of a list, oldest first.
     pub fn list(&self, kind: Kind, name: &str) -> impl Iterator<Item = &Arc<str>> {
         self.lists.get(&(kind, name.to_owned())).into_iter().flatten().map(|(_, key)| key)
@@ -127,13 +123,17 @@ pub struct Node {
     pub behind: BTreeSet<(Context, u16)>,
     /// All subscriptions.
     pub sources: Vec<(Context, u16)>,
+    /// Until when nobody is there.
+    pub away_until_ms: Millis,
+    /// How much its clock is wrong.
+    skew_ms: Millis,
 }
 
 impl Node {
-    pub fn new(context: Context, partitions: usize, sources: Vec<(Context, u16)>) -> Self {
+    pub fn new(context: Context, partitions: usize, sources: Vec<(Context, u16)>, skew_ms: Millis) -> Self {
         let disk = Disk { journal: vec![vec![]; partitions], ..Disk::default() };
         let core = Core::new(context, Deadlines::default(), disk.heads(), [].into());
-        Self { context, disk, core, inbox: vec![], behind: BTreeSet::new(), sources }
+        Self { context, disk, core, inbox: vec![], behind: BTreeSet::new(), sources, away_until_ms: 0, skew_ms }
     }
 
     /// The process ends and another begins with what is on the disk. Gives back what had arrived, which is lost.
@@ -142,6 +142,16 @@ impl Node {
         self.core = Core::new(self.context, Deadlines::default(), self.disk.heads(), cursors);
         self.behind = self.sources.iter().copied().collect();
         std::mem::take(&mut self.inbox)
+    }
+
+    /// The time, as this process knows it.
+    pub fn clock(&self, now_ms: Millis) -> Millis {
+        now_ms + self.skew_ms
+    }
+
+    /// When its next timer is due, by the right clock.
+    pub fn next_due(&self) -> Option<Millis> {
+        self.disk.timers.values().map(|(_, timer)| timer.due_ms - self.skew_ms).min()
     }
 
     /// True when nothing waits here, timers aside.

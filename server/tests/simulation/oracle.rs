@@ -8,7 +8,7 @@ use super::{
 };
 use domain::Shown;
 use shared::{
-    AccountId, Actor, Context, Event, Kind, OrderId, Role, Won,
+    AccountId, Actor, Context, Event, Kind, Millis, OrderId, Role, Won,
     api::{LedgerAccount, MyPage, OrderShown, PaymentShown, ShopPage},
     notice,
     order::{self, Reason, Status},
@@ -16,13 +16,20 @@ use shared::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
+/// All deadlines of an order, one after the other, and what the clocks may be wrong.
+const LONGEST_MS: Millis = 34 * 3_600_000;
+
 /// Judges a run.
 pub fn check(city: &City) -> Result<(), Broken> {
     for id in city.acknowledged.values() {
         hold!(city.watch.orders.contains_key(id), "an acknowledged order is never lost: {id}");
     }
+    let requests = city.nodes[Context::Order as usize].disk.answers.len();
+    hold!(requests == city.watch.orders.len(), "a request makes one order: {requests} made {}", city.watch.orders.len());
     for (id, seen) in &city.watch.orders {
         hold!(seen.status.is_final(), "an order ends: {id} is {:?} when nothing happens any more", seen.status);
+        let late_ms = seen.ended_ms - city.calm_from_ms;
+        hold!(late_ms <= LONGEST_MS, "an order ends within its deadlines: {id} took {late_ms} ms more when all was well again");
         money(city, *id, seen)?;
         food(city, *id, seen)?;
         story(city, *id, seen)?;
@@ -136,12 +143,7 @@ fn story(city: &City, id: OrderId, seen: &OrderSeen) -> Result<(), Broken> {
     let contiguous = page.timeline.iter().zip(1..).all(|(step, version)| step.version == version);
     hold!(contiguous, "a page has no gap and no repeat: {id}");
     let told = |steps: &[shared::api::Step]| steps.iter().map(|step| (step.version, step.event.clone(), step.status)).collect::<Vec<_>>();
-    hold!(
-        told(&page.timeline) == told(&timeline),
-        "a page tells the order's story: {:?}, not {:?}, for {id}",
-        told(&page.timeline),
-        told(&timeline)
-    );
+    hold!(page.timeline == timeline, "a page tells the order's story: {:?}, not {:?}, for {id}", told(&page.timeline), told(&timeline));
     hold!((page.status, page.basket.total) == (status, basket.total), "a page is up to date: {id}");
     hold!(change.is_none(), "no wish stays open: {id}");
     Ok(())
@@ -248,6 +250,8 @@ fn quiet(city: &City) -> Result<(), Broken> {
         let work = [(Kind::Payment, domain::payment::DUE), (Kind::Notice, domain::notification::DUE)];
         let left: Vec<_> = work.iter().flat_map(|(kind, due)| node.disk.list(*kind, due)).collect();
         hold!(left.is_empty(), "no work is left: {name} has {left:?}");
+        let jobs: Vec<_> = node.disk.lists.iter().filter(|((kind, _), list)| *kind == Kind::DeliveryInfo && !list.is_empty()).collect();
+        hold!(jobs.is_empty(), "no job is listed when all is over: {jobs:?}");
     }
     Ok(())
 }

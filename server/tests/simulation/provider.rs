@@ -4,6 +4,7 @@
 use super::{
     node::{Disk, Request},
     rng::Rng,
+    watch::{Broken, hold},
 };
 use domain::{
     Row,
@@ -15,7 +16,7 @@ use shared::{
     order::{Means, Reason},
     payment::{Command, Movement},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A line of the provider's record.
 pub struct Moved {
@@ -33,13 +34,15 @@ pub struct Moved {
 pub struct Provider {
     /// By the key under which it was asked.
     record: BTreeMap<String, Moved>,
+    /// Movements on which money moved, or will once a slow card pays.
+    moving: BTreeSet<(OrderId, Movement)>,
     /// What the worker remembers: how often it asked. It forgets with its process.
     attempts: BTreeMap<(OrderId, Movement), u32>,
 }
 
 impl Provider {
     /// The worker looks at its list, and asks for some of what is due there. Gives the commands with the answers.
-    pub fn work(&mut self, rng: &mut Rng, disk: &Disk, now_ms: Millis) -> Vec<Request> {
+    pub fn work(&mut self, rng: &mut Rng, disk: &Disk, now_ms: Millis) -> Result<Vec<Request>, Broken> {
         let due = disk.list(Kind::Payment, DUE).filter_map(|key| disk.rows.get(&(Kind::Payment, key.clone())));
         let due: Vec<Due> = due
             .flat_map(|stored| match &*stored.row {
@@ -51,25 +54,29 @@ impl Provider {
         for due in due {
             // An answer may still be on its way: the worker asks again all the same, as one that was restarted would.
             if rng.percent(70) {
-                answers.extend(self.ask(rng, &due, now_ms));
+                answers.extend(self.ask(rng, &due, now_ms)?);
             }
         }
-        answers
+        Ok(answers)
     }
 
     /// Asks once. `None` when the question or the answer is lost, or the card takes its time.
-    fn ask(&mut self, rng: &mut Rng, due: &Due, now_ms: Millis) -> Option<Request> {
+    fn ask(&mut self, rng: &mut Rng, due: &Due, now_ms: Millis) -> Result<Option<Request>, Broken> {
         let attempt = self.attempts.entry((due.order, due.movement)).or_default();
         *attempt += 1;
         let key = provider_key(due.order, due.movement, *attempt);
         if rng.percent(10) {
-            return None;
+            return Ok(None);
         }
         let wait_ms = match (due.means, due.charge) {
             (Means::SlowCard, Some(_)) => rng.between(1, 20 * 60_000),
             _ => 0,
         };
         let approved = !matches!((due.means, due.charge), (Means::DeclinedCard, Some(_)) | (Means::OnceCard, Some(true)));
+        if approved && !self.record.contains_key(&key) {
+            let first = self.moving.insert((due.order, due.movement));
+            hold!(first, "a movement moves money once: movement {} of {} would again, as {key}", due.movement, due.order);
+        }
         let moved = self.record.entry(key).or_insert(Moved {
             order: due.order,
             movement: due.movement,
@@ -79,7 +86,7 @@ impl Provider {
             at_ms: now_ms + wait_ms,
         });
         if moved.at_ms > now_ms || rng.percent(15) {
-            return None;
+            return Ok(None);
         }
         let movement = due.movement;
         let command = match (moved.refund, moved.approved) {
@@ -87,7 +94,7 @@ impl Provider {
             (false, true) => Command::Approve { movement },
             (false, false) => Command::Decline { movement, reason: Reason::Declined },
         };
-        Some(by_worker(due.order.to_string(), command, now_ms))
+        Ok(Some(by_worker(due.order.to_string(), command, now_ms)))
     }
 
     /// The worker's process ends.

@@ -3,7 +3,7 @@
 use super::node::Set;
 use server::journal::Commit;
 use shared::{
-    Context, Event, Kind, OrderId, Recorded, RiderId, StoreId, Won, delivery,
+    Context, Event, Kind, Millis, OrderId, Recorded, RiderId, StoreId, Won, delivery,
     order::{self, About, Reason, Status},
     rider, store, ticket,
 };
@@ -43,6 +43,9 @@ pub struct OrderSeen {
     pub changes: u32,
     pub asked_change: bool,
     pub refund: Won,
+    pub cancel_refused: bool,
+    /// When it ended.
+    pub ended_ms: Millis,
 }
 
 #[derive(Default)]
@@ -118,16 +121,17 @@ impl Watch {
         let about = event.about();
         let id = about.order;
         if let order::Event::Placed { basket, .. } = event {
-            let (status, reason) = (Status::PendingPayment, None);
             let seen = OrderSeen {
                 about: about.clone(),
-                status,
-                farthest: status,
+                status: Status::PendingPayment,
+                farthest: Status::PendingPayment,
                 total: basket.total,
-                reason,
+                reason: None,
                 changes: 0,
                 asked_change: false,
                 refund: Won::ZERO,
+                cancel_refused: false,
+                ended_ms: 0,
             };
             hold!(self.orders.insert(id, seen).is_none(), "an order is placed once: {id}");
             return Ok(());
@@ -139,7 +143,11 @@ impl Watch {
             hold!(seen.status >= seen.farthest, "a status never goes back: {id} went from {:?} to {:?}", seen.farthest, seen.status);
             seen.farthest = seen.status;
         }
+        if seen.status.is_final() {
+            seen.ended_ms = event.at_ms();
+        }
         match event {
+            order::Event::CancelRefused { .. } => seen.cancel_refused = true,
             order::Event::ChangeRequested { .. } => seen.asked_change = true,
             order::Event::Changed { basket, .. } => (seen.total, seen.changes) = (basket.total, seen.changes + 1),
             order::Event::Cancelled { reason, refund, .. } | order::Event::Rejected { reason, refund, .. } => {

@@ -47,8 +47,8 @@ impl City {
     /// One transaction of a context, and how it ends.
     pub fn transact(&mut self, context: Context, loads: Vec<Load>, timers: bool) -> Result<(), Broken> {
         let fate = self.fate();
-        let now_ms = self.now_ms;
         let node = &mut self.nodes[context as usize];
+        let now_ms = node.clock(self.now_ms);
         let mut draft = node.core.draft();
         let (mut answered, mut fired, mut gaps) = (vec![], vec![], vec![]);
         for load in &loads {
@@ -111,7 +111,7 @@ impl City {
         hold!(node.core.heads() == node.disk.heads(), "the heads of {context:?} are those of its journal");
         self.coverage.events += commit.events.len() as u64;
         self.coverage.timers += fired.len() as u64;
-        self.network.publish(&mut self.rng, &mut self.nodes, context, commit, fate == Fate::Committed);
+        self.network.publish(&mut self.rng, &mut self.nodes, context, commit, fate == Fate::Committed, self.now_ms);
         Ok(())
     }
 
@@ -129,7 +129,7 @@ impl City {
     }
 
     /// A person who got no answer tries again, or gives up.
-    fn unheard(&mut self, request: &Request) {
+    pub fn unheard(&mut self, request: &Request) {
         if request.person && self.rng.percent(70) {
             self.unanswered.push(request.clone());
         }
@@ -151,7 +151,11 @@ impl City {
     fn crash(&mut self, context: Context) {
         self.coverage.crashes += 1;
         self.story.tell(|| format!("  {} crashed", context.name()));
-        let lost = self.node(context).restart();
+        let away_ms = if self.rng.percent(30) { self.rng.between(0, 30 * 60_000) } else { 0 };
+        let back_ms = self.now_ms + away_ms;
+        let node = self.node(context);
+        node.away_until_ms = back_ms;
+        let lost = node.restart();
         for load in lost {
             if let Load::Command(request) = load {
                 self.unheard(&request);
