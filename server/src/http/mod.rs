@@ -28,11 +28,13 @@ use caller::{Caller, JOURNAL, language};
 use problem::Trouble;
 use routes::{Op, Route};
 use shared::problem::Code;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// The largest body: a menu's dish with all its options needs a tenth of it.
 pub const MAX_BODY: usize = 64 * 1024;
+/// How long a body may take: whoever stalls must not hold a request's place for ever.
+const BODY_WAIT: Duration = Duration::from_secs(10);
 
 /// What an operator may set of the edge.
 #[derive(Debug, Clone)]
@@ -74,7 +76,9 @@ pub fn router(app: &Arc<App>) -> Router {
     }
     let router = paths.into_iter().fold(Router::new(), |router, (path, methods)| router.route(&path, methods));
     router
-        .method_not_allowed_fallback(|request: Request| async move { Trouble::from(Code::MethodNotAllowed).answer(language(request.headers())) })
+        .method_not_allowed_fallback(
+            |request: Request| async move { Trouble::from(Code::MethodNotAllowed).answer(language(request.headers())) },
+        )
         .fallback(|request: Request| async move { Trouble::from(Code::NotFound).answer(language(request.headers())) })
 }
 
@@ -142,7 +146,8 @@ fn parked(app: &App, caller: &Caller) -> Result<Response, Trouble> {
 /// Reads a body of JSON, within the limit.
 async fn read(request: Request) -> Result<Bytes, Trouble> {
     let media = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let body = axum::body::to_bytes(request.into_body(), MAX_BODY).await.map_err(|_| Code::TooLarge)?;
+    let body = tokio::time::timeout(BODY_WAIT, axum::body::to_bytes(request.into_body(), MAX_BODY)).await;
+    let body = body.map_err(|_| verbs::invalid("the body did not come in time"))?.map_err(|_| Code::TooLarge)?;
     let media = media.as_deref().map(|media| media.split(';').next().unwrap_or("").trim().to_ascii_lowercase());
     match media.as_deref() {
         Some("application/json" | "application/hal+json") => Ok(body),

@@ -52,7 +52,9 @@ pub fn valid(op: &Op, names: &Names) -> Option<Value> {
             _ => json!({}),
         },
         Op::Verb(Kind::Store, verb) => match verb.as_str() {
-            "set_dish" => json!({ "dish": { "name": "새 메뉴", "price": 9000, "choices": [{ "name": "곱빼기", "price": 1000 }], "sold_out": false } }),
+            "set_dish" => {
+                json!({ "dish": { "name": "새 메뉴", "price": 9000, "choices": [{ "name": "곱빼기", "price": 1000 }], "sold_out": false } })
+            }
             "remove_dish" => json!({ "name": "없는 메뉴" }),
             "set_sold_out" => json!({ "name": COLA, "sold_out": true }),
             "set_hours" => json!({ "hours": { "from_minute": 600, "to_minute": 1320 } }),

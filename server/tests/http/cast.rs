@@ -162,7 +162,8 @@ pub async fn open_store(house: &House, owner: &Person, name: &str) -> String {
 /// Follows what an owner and a rider are told, for those who wait for it.
 async fn listen(house: &House, owner: &Person, rider: &Person) -> watch::Receiver<Vec<Frame>> {
     let (tell, told) = watch::channel(vec![]);
-    let streams = [("/orders/events", owner, "order.0"), ("/foodCookings/events", owner, "store.0"), ("/deliveries/events", rider, "rider.0")];
+    let streams =
+        [("/orders/events", owner, "order.0"), ("/foodCookings/events", owner, "store.0"), ("/deliveries/events", rider, "rider.0")];
     for (path, who, place) in streams {
         let ask = Ask { address: house.address, path: path.into(), token: who.access.clone() };
         let (tell, seen): (_, Seen) = (tell.clone(), house.seen.clone());

@@ -4,6 +4,11 @@
 
 mod bodies;
 mod cast;
+mod doors;
+mod fields;
 mod harness;
+mod hostile;
 mod matrix;
+mod mutate;
+mod raw;
 mod sse;

@@ -12,8 +12,7 @@ use shared::Kind;
 use std::fmt::Write;
 
 /// The classes of callers. Whose thing it is comes last, so that whatever the others did to it would be seen.
-const CALLERS: [&str; 9] =
-    ["nobody", "expired", "operator", "other customer", "other owner", "other rider", "customer", "owner", "rider"];
+const CALLERS: [&str; 9] = ["nobody", "expired", "operator", "other customer", "other owner", "other rider", "customer", "owner", "rider"];
 
 /// What each class is answered, in the order of [`CALLERS`].
 type Cells = [u16; 9];

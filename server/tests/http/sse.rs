@@ -49,7 +49,8 @@ impl Ask {
         let mut socket = socket.connect(self.address).await.unwrap();
         let last = last.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
         let Self { path, token, address } = self;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\nAuthorization: Bearer {token}\r\n{last}\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\nAuthorization: Bearer {token}\r\n{last}\r\n");
         socket.write_all(request.as_bytes()).await.unwrap();
         let mut stream = Stream { socket, wire: vec![], text: String::new(), over: false };
         let head = loop {
