@@ -2,9 +2,10 @@
 //! parsing; a test refuses a text without its other half.
 
 use crate::{
-    Exit,
+    Exit, Failure,
     commands::{account, customer, profile, rider, status, store},
     output::{Color, Format},
+    parse::say,
 };
 use clap::{ArgAction, Command as Clap, CommandFactory, Parser, Subcommand, builder::StyledStr, error::ContextKind};
 use shared::Lang;
@@ -174,28 +175,27 @@ pub fn language(args: &[String], configured: Option<Lang>) -> Lang {
         .unwrap_or(Lang::En)
 }
 
-/// The parser's complaint in Korean; in English it speaks for itself.
+/// The parser's complaint, in the three lines of every failure.
 pub fn complaint(error: &clap::Error, lang: Lang) -> String {
-    if lang == Lang::En {
-        return error.render().to_string();
-    }
     use clap::error::ErrorKind::*;
-    let what = match error.kind() {
-        MissingRequiredArgument => "빠진 값이 있어요",
-        UnknownArgument => "모르는 인자예요",
-        InvalidValue | ValueValidation => "잘못된 값이에요",
-        InvalidSubcommand => "모르는 명령이에요",
-        MissingSubcommand => "명령을 골라 주세요",
-        ArgumentConflict => "함께 쓸 수 없어요",
-        TooManyValues | TooFewValues | WrongNumberOfValues => "값의 수가 맞지 않아요",
+    let (ko, en) = match error.kind() {
+        MissingRequiredArgument => ("빠진 값이 있어요", "something is missing"),
+        UnknownArgument => ("모르는 인자예요", "unknown argument"),
+        InvalidValue | ValueValidation => ("잘못된 값이에요", "not a valid value"),
+        InvalidSubcommand => ("모르는 명령이에요", "unknown command"),
+        MissingSubcommand => ("명령을 골라 주세요", "a command is missing"),
+        ArgumentConflict => ("함께 쓸 수 없어요", "these do not go together"),
+        TooManyValues | TooFewValues | WrongNumberOfValues => ("값의 수가 맞지 않아요", "not that many values"),
         _ => return error.render().to_string(),
     };
     let said = |kinds: &[ContextKind]| -> Vec<String> { kinds.iter().filter_map(|k| error.get(*k)).map(ToString::to_string).collect() };
     let subject = said(&[ContextKind::InvalidArg, ContextKind::InvalidSubcommand, ContextKind::InvalidValue]).join(" ");
-    let source = std::error::Error::source(error).map_or_else(String::new, |e| format!("\n  이유: {e}"));
+    let source = std::error::Error::source(error).map(ToString::to_string);
     let better = said(&[ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue, ContextKind::ValidValue]);
     let better = if better.is_empty() { "--help".to_owned() } else { better.join(", ") };
-    format!("오류: {what}: {subject}{source}\n  다음: {better}\n")
+    let mut failure = Failure::usage(format!("{}: {subject}", lang.pick(ko, en))).hint(better);
+    failure.why = source.map(|text| say(&text, lang).to_owned());
+    failure.lines(lang).join("\n") + "\n"
 }
 
 #[cfg(test)]
@@ -250,9 +250,11 @@ mod tests {
     }
 
     #[test]
-    fn complaints_are_korean_for_koreans() {
+    fn complaints_speak_the_language_of_the_reader() {
         let error = tree(Lang::Ko).try_get_matches_from(["baemin", "custmer"]).unwrap_err();
         assert!(complaint(&error, Lang::Ko).starts_with("오류: 모르는 명령이에요: custmer"));
-        assert!(complaint(&error, Lang::Ko).contains("customer"));
+        assert_eq!(complaint(&error, Lang::En), "error: unknown command: custmer\n  next: customer\n");
+        let error = tree(Lang::Ko).try_get_matches_from(["baemin", "status", "show", "abc"]).unwrap_err();
+        assert!(complaint(&error, Lang::Ko).contains("이유: 주문 번호") && complaint(&error, Lang::En).contains("reason: an order id"));
     }
 }

@@ -73,7 +73,11 @@ pub async fn resolve(ctx: &Context, asked: Option<OrderArg>, side: Side) -> Resu
             let told: Vec<String> = all.iter().map(|c| c.told.clone()).collect();
             Ok(all[prompt::select(ctx.t("어느 주문인가요?", "Which order?"), &told)?].order)
         }
-        None => Err(ctx.missing("ORDER", ctx.t("--help (주문 번호, 앞 4글자 이상, last)", "--help (an id, its first 4 letters, or last)"))),
+        None => {
+            let what = ctx.t("빠진 값이 있어요: ORDER", "something is missing: ORDER");
+            let hint = ctx.t("주문 번호, 앞 4글자 이상, 또는 last를 붙여 주세요", "Add an order id, its first 4 letters or more, or last.");
+            Err(Failure::usage(what).hint(hint))
+        }
     }
 }
 

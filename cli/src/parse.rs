@@ -1,7 +1,8 @@
-//! What people type on the command line, read into the words of `shared`. Every parser says what it wants.
+//! What people type on the command line, read into the words of `shared`. Every parser says what it wants, as a pair
+//! `한국어 | English`, because a parser does not know its reader; [`say`] chooses the half.
 
 use shared::{
-    Contact, Count, OrderId, Point, Text,
+    Contact, Count, Lang, OrderId, Point, Text,
     id::LETTERS,
     order::{Status, Wish},
     sealed::Phone,
@@ -12,23 +13,27 @@ use std::time::Duration;
 /// Fewer letters of an id are too easily meant for another one.
 pub const MIN_PREFIX: usize = 4;
 
+/// The reader's half of a pair; a text that is none speaks for itself.
+pub fn say(pair: &str, lang: Lang) -> &str {
+    pair.split_once(" | ").map_or(pair, |(ko, en)| lang.pick(ko, en).trim())
+}
+
 /// `후라이드`, `후라이드=2`, `양념=1:순살,치즈` or `양념:순살`.
 pub fn wish(text: &str) -> Result<Wish, String> {
-    let form = "NAME[=COUNT][:OPTION,OPTION], such as '후라이드=2' or '양념=1:순살,치즈'";
+    let form = "예: '후라이드=2', '양념=1:순살,치즈' | NAME[=COUNT][:OPTION,OPTION], such as 'Fried=2'";
     let (head, options) = text.split_once(':').map_or((text, ""), |(head, options)| (head, options));
     let (item, quantity) = match head.split_once('=') {
-        Some((item, quantity)) => (item, quantity.trim().parse().map_err(|_| format!("a count is wanted: {form}"))?),
-        None => (head, 1),
+        Some((item, quantity)) => (item, count::<1, 99>(quantity.trim())?),
+        None => (head, count::<1, 99>("1")?),
     };
-    let quantity = Count::new(quantity).ok_or("a count from 1 to 99 is wanted")?;
-    let item = Text::new(item).map_err(|e| format!("{e}: {form}"))?;
-    let options = options.split(',').map(str::trim).filter(|o| !o.is_empty()).map(Text::new).collect::<Result<_, _>>()?;
+    let item = Text::new(item).map_err(|_| form)?;
+    let options = options.split(',').map(str::trim).filter(|o| !o.is_empty()).map(self::text).collect::<Result<_, _>>()?;
     Ok(Wish { item, quantity, options })
 }
 
 /// `37.5,127.03`.
 pub fn point(text: &str) -> Result<Point, String> {
-    let form = "LAT,LNG in degrees is wanted, such as 37.4979,127.0276";
+    let form = "위도,경도로 써 주세요. 예: 37.4979,127.0276 | LAT,LNG in degrees is wanted, such as 37.4979,127.0276";
     let (lat, lng) = text.split_once(',').ok_or(form)?;
     let degrees = |part: &str| part.trim().parse::<f64>().map_err(|_| form.to_owned());
     Point::new(degrees(lat)?, degrees(lng)?).ok_or_else(|| form.into())
@@ -36,7 +41,7 @@ pub fn point(text: &str) -> Result<Point, String> {
 
 /// `90`, `90s`, `45m`, `1h30m`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let form = || format!("a time such as 30s, 45m or 1h30m is wanted, not {text}");
+    let form = || "30s, 45m, 1h30m처럼 써 주세요 | a time such as 30s, 45m or 1h30m is wanted".to_owned();
     let (mut seconds, mut number) = (0u64, String::new());
     for c in text.chars() {
         if c.is_ascii_digit() {
@@ -61,7 +66,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 
 /// `11:00-23:30`; a closing time before the opening time is on the next day.
 pub fn hours(text: &str) -> Result<Hours, String> {
-    let form = "hours such as 11:00-23:30 are wanted";
+    let form = "11:00-23:30처럼 써 주세요 | hours such as 11:00-23:30 are wanted";
     let minute = |part: &str| -> Result<Count<0, 1439>, String> {
         let (hour, minute) = part.trim().split_once(':').ok_or(form)?;
         let (hour, minute): (u32, u32) = (hour.parse().map_err(|_| form)?, minute.parse().map_err(|_| form)?);
@@ -76,26 +81,25 @@ pub fn hours(text: &str) -> Result<Hours, String> {
 
 /// `치즈=1000`: an option of a dish with its price.
 pub fn choice(text: &str) -> Result<Choice, String> {
-    let form = "OPTION=WON is wanted, such as '치즈=1000'";
+    let form = "'치즈=1000'처럼 써 주세요 | OPTION=WON is wanted, such as 'cheese=1000'";
     let (name, price) = text.rsplit_once('=').ok_or(form)?;
-    let price = price.trim().replace(',', "").parse().ok().and_then(Count::new).ok_or("a price from 0 to 1000000 won is wanted")?;
-    Ok(Choice { name: Text::new(name)?, price })
+    Ok(Choice { name: self::text(name)?, price: count(price.trim())? })
 }
 
 /// A number within the limits of its type.
 pub fn count<const MIN: u32, const MAX: u32>(text: &str) -> Result<Count<MIN, MAX>, String> {
     let number = text.replace(',', "").parse().ok().and_then(Count::new);
-    number.ok_or_else(|| format!("a whole number from {MIN} to {MAX} is wanted"))
+    number.ok_or_else(|| format!("{MIN}에서 {MAX}까지의 숫자를 써 주세요 | a whole number from {MIN} to {MAX} is wanted"))
 }
 
 /// A text within the limit of its type.
 pub fn text<const MAX: usize>(text: &str) -> Result<Text<MAX>, String> {
-    Text::new(text)
+    Text::new(text).map_err(|e| format!("1자에서 {MAX}자까지 한 줄로 써 주세요 | {e}"))
 }
 
 /// A phone number.
 pub fn phone(text: &str) -> Result<Phone, String> {
-    Phone::new(text)
+    Phone::new(text).map_err(|e| format!("010-1234-5678처럼 써 주세요 | {e}"))
 }
 
 /// A status by its code or by what people read.
@@ -103,7 +107,10 @@ pub fn status(text: &str) -> Result<Status, String> {
     let wanted = text.trim().to_lowercase().replace(['-', ' '], "_");
     let all = Status::ALL;
     let found = all.into_iter().find(|s| s.code() == wanted || s.label(shared::Lang::Ko) == text.trim());
-    found.ok_or_else(|| format!("one of these is wanted: {}", all.map(Status::code).join(", ")))
+    found.ok_or_else(|| {
+        let codes = all.map(Status::code).join(", ");
+        format!("이 중에서 써 주세요: {codes} | one of these is wanted: {codes}")
+    })
 }
 
 /// Which order somebody means.
@@ -128,7 +135,9 @@ pub fn order(text: &str) -> Result<OrderArg, String> {
         return Ok(OrderArg::Id(id));
     }
     if !(MIN_PREFIX..LETTERS).contains(&letters.len()) || !letters.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        return Err(format!("an order id, its first {MIN_PREFIX} letters or more, or 'last' is wanted"));
+        return Err(format!(
+            "주문 번호, 앞 {MIN_PREFIX}글자 이상, 또는 last를 써 주세요 | an order id, its first {MIN_PREFIX} letters or more, or 'last' is wanted"
+        ));
     }
     Ok(OrderArg::Prefix(letters.into()))
 }
@@ -170,6 +179,27 @@ mod tests {
         }
         for bad in ["", "=2", "콜라=0", "콜라=100", "콜라=x", "콜라="] {
             assert!(wish(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_complaint_is_a_pair() {
+        let complaints = [
+            wish("=1").unwrap_err(),
+            wish("콜라=0").unwrap_err(),
+            wish("콜라:\u{0}").unwrap_err(),
+            point("x").unwrap_err(),
+            duration("x").unwrap_err(),
+            hours("x").unwrap_err(),
+            choice("x").unwrap_err(),
+            choice("x=y").unwrap_err(),
+            phone("1").unwrap_err(),
+            status("x").unwrap_err(),
+            order("x").unwrap_err(),
+            text::<5>("").unwrap_err(),
+        ];
+        for complaint in complaints {
+            assert_ne!(say(&complaint, Lang::Ko), say(&complaint, Lang::En), "{complaint}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Questions to a person at a terminal. Nothing here is ever needed: each question has a flag that answers it.
 
-use crate::{Exit, Failure};
+use crate::{Exit, Failure, parse::say};
 use dialoguer::{Confirm, Input, MultiSelect, Password, Select, theme::ColorfulTheme};
 use shared::Lang;
 
@@ -35,13 +35,13 @@ pub fn confirm(prompt: &str, default: bool) -> Result<bool, Failure> {
 }
 
 /// A line of text that `read` understands.
-pub fn line<T>(prompt: &str, initial: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<T, Failure> {
+pub fn line<T>(lang: Lang, prompt: &str, initial: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<T, Failure> {
     let text = ask(|theme| {
         let input = Input::<String>::with_theme(theme).with_prompt(prompt);
         let input = if initial.is_empty() { input } else { input.default(initial.to_owned()) };
-        input.validate_with(|text: &String| read(text).map(drop)).interact_text()
+        input.validate_with(|text: &String| read(text).map(drop).map_err(|e| say(&e, lang).to_owned())).interact_text()
     })?;
-    read(&text).map_err(Failure::usage)
+    read(&text).map_err(|e| Failure::usage(say(&e, lang)))
 }
 
 /// A password, twice when it is new.

@@ -87,7 +87,7 @@ fn known_name(ctx: &Context) -> Result<LoginName, Failure> {
         return Ok(name);
     }
     if ctx.can_ask() {
-        return prompt::line(ctx.t("로그인 이름", "Account"), "", parse::text::<40>);
+        return prompt::line(ctx.lang, ctx.t("로그인 이름", "Account"), "", parse::text::<40>);
     }
     Err(ctx.missing("NAME", "login NAME"))
 }
@@ -159,7 +159,7 @@ pub async fn enter(ctx: &Context, entry: &Entry, name: &str, role: Role) -> Resu
         return Err(Failure::new(Exit::Denied, what).hint(format!("baemin --profile NEW {}", example(role))));
     }
     let account = entry.account.clone().or_else(|| ctx.profile.account.as_deref().and_then(|n| LoginName::new(n).ok()));
-    let account = account.map_or_else(|| LoginName::new(name), Ok).map_err(Failure::usage)?;
+    let account = account.map_or_else(|| parse::text::<40>(name), Ok).map_err(|e| Failure::usage(parse::say(&e, ctx.lang)))?;
     let password = entry.secret.read(ctx, true)?;
     let join = Join { name: account.clone(), password: password.clone(), roles: vec![role] };
     match ctx.wait(ctx.client.join(&join)).await {

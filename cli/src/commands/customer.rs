@@ -203,9 +203,11 @@ pub fn contact(ctx: &Context, door: Door, known: Option<Contact>, command: &str)
     if !ctx.can_ask() {
         return Err(ctx.missing(&missing.join(", "), &format!("{command} {} ..", missing.join(" .. "))));
     }
-    let phone = door.phone.map_or_else(|| prompt::line(ctx.t("전화번호", "Phone"), "", parse::phone), Ok)?;
-    let address = door.address.map_or_else(|| prompt::line(ctx.t("주소", "Address"), "", parse::text::<200>), Ok)?;
-    let at = door.at.map_or_else(|| prompt::line(ctx.t("위치 (위도,경도)", "Place (LAT,LNG)"), "37.4979,127.0276", parse::point), Ok)?;
+    let phone = door.phone.map_or_else(|| prompt::line(ctx.lang, ctx.t("전화번호", "Phone"), "", parse::phone), Ok)?;
+    let address = door.address.map_or_else(|| prompt::line(ctx.lang, ctx.t("주소", "Address"), "", parse::text::<200>), Ok)?;
+    let at = door
+        .at
+        .map_or_else(|| prompt::line(ctx.lang, ctx.t("위치 (위도,경도)", "Place (LAT,LNG)"), "37.4979,127.0276", parse::point), Ok)?;
     Ok(Contact { phone, address, at })
 }
 
@@ -340,8 +342,8 @@ async fn review(ctx: &Context, which: Which, stars: Option<Stars>, text: Option<
     let (stars, text) = match (stars, text) {
         (Some(stars), Some(text)) => (stars, text),
         (stars, text) if ctx.can_ask() => (
-            stars.map_or_else(|| prompt::line(ctx.t("별점 (1-5)", "Stars (1-5)"), "5", parse::count::<1, 5>), Ok)?,
-            text.map_or_else(|| prompt::line(ctx.t("리뷰", "Review"), "", parse::text::<1000>), Ok)?,
+            stars.map_or_else(|| prompt::line(ctx.lang, ctx.t("별점 (1-5)", "Stars (1-5)"), "5", parse::count::<1, 5>), Ok)?,
+            text.map_or_else(|| prompt::line(ctx.lang, ctx.t("리뷰", "Review"), "", parse::text::<1000>), Ok)?,
         ),
         _ => return Err(ctx.missing("--stars, --text", "customer review ORDER --stars 5 --text '..'")),
     };

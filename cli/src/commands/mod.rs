@@ -50,6 +50,17 @@ fn complain(error: &clap::Error, args: &[String], lang: Lang) -> Exit {
     if !error.use_stderr() {
         return ended(output::raw(&error.render().ansi().to_string()));
     }
+    let words: Vec<String> = args.iter().skip(1).take_while(|a| !a.starts_with('-')).cloned().collect();
+    if error.kind() == clap::error::ErrorKind::MissingSubcommand {
+        // A noun without a verb: what there is to choose from is more use than that there is something to choose.
+        return page(&words, lang).map_or_else(
+            |f| f.exit,
+            |text| {
+                output::raw_error(&text);
+                Exit::Usage
+            },
+        );
+    }
     output::raw_error(&args::complaint(error, lang));
     Exit::Usage
 }
@@ -101,6 +112,11 @@ fn completions(shell: clap_complete::Shell, lang: Lang) -> Result<(), Failure> {
 }
 
 fn help(path: &[String], lang: Lang) -> Result<(), Failure> {
+    output::raw(&page(path, lang)?)
+}
+
+/// The help of a command.
+fn page(path: &[String], lang: Lang) -> Result<String, Failure> {
     let mut command = args::tree(lang);
     command.build();
     for name in path {
@@ -111,5 +127,5 @@ fn help(path: &[String], lang: Lang) -> Result<(), Failure> {
         };
         command = found.clone();
     }
-    output::raw(&command.render_long_help().ansi().to_string())
+    Ok(command.render_help().ansi().to_string())
 }

@@ -118,7 +118,7 @@ pub async fn find_store(ctx: &Context, asked: Option<String>) -> Result<StoreId,
     if let Some(id) = asked.as_deref().and_then(store_id) {
         return Ok(id);
     }
-    let name = asked.as_deref().map(Text::new).transpose().map_err(Failure::usage)?;
+    let name = asked.as_deref().map(parse::text::<60>).transpose().map_err(|e| Failure::usage(parse::say(&e, ctx.lang)))?;
     if name.is_none() && !ctx.can_ask() {
         return Err(ctx.missing("--store", "customer stores --open"));
     }
@@ -169,7 +169,7 @@ fn wish(ctx: &Context, dish: &Dish) -> Result<Wish, Failure> {
         chosen.into_iter().map(|i| dish.choices[i].name.clone()).collect()
     };
     let prompt = ctx.t(format!("{}: 수량", dish.name), format!("{}: how many", dish.name));
-    let quantity: Count<1, 99> = prompt::line(&prompt, "1", parse::count::<1, 99>)?;
+    let quantity: Count<1, 99> = prompt::line(ctx.lang, &prompt, "1", parse::count::<1, 99>)?;
     Ok(Wish { item: dish.name.clone(), quantity, options })
 }
 

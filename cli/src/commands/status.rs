@@ -170,7 +170,7 @@ fn close(ctx: &Context, order: OrderId, target: Status, end: &End) -> Exit {
             match status {
                 Status::Completed if is_customer => ctx.next(&format!("customer review {order} --stars 5 --text '..'")),
                 Status::Delivered if is_customer => ctx.next(&format!("customer confirm {order}")),
-                Status::Completed => ctx.next(&format!("status history {order}")),
+                status if status.is_final() => ctx.next(&format!("status history {order}")),
                 _ => ctx.next(&format!("status watch {order}")),
             }
             Exit::Done

@@ -13,9 +13,10 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use shared::{
     Minutes, Point, Role, StoreId, Text,
-    api::NewStore,
+    api::{NewStore, TicketShown},
     money::Price,
-    store::{Capacity, Choice, Dish, Hours, Profile},
+    store::{Capacity, Choice, Dish, Door, Hours, Profile},
+    ticket::Status,
 };
 
 /// A store's id.
@@ -292,7 +293,7 @@ async fn look(ctx: &Context, command: Command) -> Result<(), Failure> {
             let query = if all { vec![("size", "100".into())] } else { vec![("open", "true".into()), ("size", "100".into())] };
             let reply = ctx.get_with("/foodCookings", &query).await?;
             ctx.out.list(&reply, "order", || views::tickets(&reply, ctx.lang))?;
-            ctx.next(if reply.items().is_empty() { "store board --bell" } else { "store accept ORDER" });
+            ctx.next(&next_ticket(&reply.list()?));
         }
         Command::Board { bell } => {
             ctx.on_interrupt(Some(format!("{}: {}\n", ctx.t("다음", "next"), ctx.line("store tickets"))));
@@ -317,6 +318,14 @@ async fn look(ctx: &Context, command: Command) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What the kitchen should do next: answer the oldest order, then cook, then finish.
+fn next_ticket(tickets: &[TicketShown]) -> String {
+    let first = |status: Status| tickets.iter().filter(|t| t.status == status).min_by_key(|t| t.opened_ms).map(|t| t.order);
+    let verbs = [(Status::Waiting, "accept"), (Status::Accepted, "start"), (Status::Cooking, "finish")];
+    let found = verbs.iter().find_map(|(status, verb)| Some(format!("store {verb} {}", first(*status)?)));
+    found.unwrap_or_else(|| "store board --bell".into())
+}
+
 async fn dish(ctx: &Context, command: DishCommand) -> Result<(), Failure> {
     match command {
         DishCommand::Set { name, price, choices, which } => {
@@ -339,6 +348,7 @@ async fn set(ctx: &Context, which: Which, verb: &str, body: Value) -> Result<(),
         "open" => ("영업을 시작했어요", "The store is open.", "store board --bell"),
         "close" => ("영업을 마쳤어요", "The store is closed.", "store today"),
         "pause" => ("잠시 멈췄어요", "The store is paused.", "store open"),
+        "set_dish" if profile.door == Door::Open => ("메뉴를 올렸어요", "The dish is on the menu.", "store show"),
         "set_dish" => ("메뉴를 올렸어요", "The dish is on the menu.", "store open"),
         "remove_dish" => ("메뉴를 뺐어요", "The dish is off the menu.", "store show"),
         _ => ("저장했어요", "Saved.", "store show"),
@@ -362,7 +372,7 @@ fn brief(ctx: &Context, reply: &Reply, id: impl ToString, rest: &str) -> Result<
 async fn cook(ctx: &Context, ticket: Ticket, verb: &str, body: Value) -> Result<(), Failure> {
     let order = orders::resolve(ctx, ticket.order, Side::Owner).await?;
     let reply = ctx.put(&format!("/foodCookings/{order}/{verb}"), &body).await?;
-    let shown: shared::api::TicketShown = reply.read()?;
+    let shown: TicketShown = reply.read()?;
     brief(ctx, &reply, order, &format!("{}  {}", shown.status.label(ctx.lang), views::dishes(&shown.basket)))?;
     let (ko, en, next) = match verb {
         "accept" => ("승인했어요", "Accepted.", format!("store start {order}")),
