@@ -5,6 +5,9 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Wi
 use shared::Lang;
 use unicode_width::UnicodeWidthStr;
 
+/// A terminal that claims to be narrower does not know its width.
+const NARROWEST: u16 = 40;
+
 /// A table that is told in two languages.
 #[derive(Debug, Clone, Default)]
 pub struct Sheet {
@@ -53,7 +56,7 @@ impl Sheet {
     pub fn draw(&self, lang: Lang, on_terminal: bool) -> String {
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_truncation_indicator("..");
-        if on_terminal {
+        if on_terminal && table.width().is_some_and(|width| width >= NARROWEST) {
             table.set_content_arrangement(ContentArrangement::Dynamic);
         } else {
             table.set_content_arrangement(ContentArrangement::Disabled).force_no_tty();
@@ -65,8 +68,13 @@ impl Sheet {
         table.discover_columns();
         for (i, column) in table.column_iter_mut().enumerate() {
             column.set_padding((0, 2));
-            // A column of width one cannot hold a wide letter.
-            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(4)));
+            // What has no blanks, as an id, is copied whole: only sentences are folded. A column of width one could
+            // not hold a wide letter.
+            let is_whole = self.rows.iter().filter_map(|row| row.get(i)).all(|cell| !cell.contains(' '));
+            column.set_constraint(match is_whole {
+                true => ColumnConstraint::ContentWidth,
+                false => ColumnConstraint::LowerBoundary(Width::Fixed(12)),
+            });
             if self.heads.get(i).is_some_and(|(_, _, align)| *align == Align::Right) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
