@@ -91,7 +91,9 @@ pub fn program(name: &str, variable: &str) -> Result<PathBuf, String> {
     }
     let here = env::current_exe().map_err(|e| e.to_string())?;
     let found = here.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.is_file());
-    found.ok_or_else(|| format!("{name} is not beside {}: run `cargo build -p server` in the same profile, or set {variable}", here.display()))
+    found.ok_or_else(|| {
+        format!("{name} is not beside {}: run `cargo build -p server` in the same profile, or set {variable}", here.display())
+    })
 }
 
 /// Memory that is a process's own share (PSS), in megabytes.

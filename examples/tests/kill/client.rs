@@ -202,7 +202,14 @@ impl Client {
     }
 }
 
-async fn ask(person: &mut Person, up: &mut watch::Receiver<bool>, story: &mut Story, route: &str, verb: &'static str, body: &[u8]) -> Result<(), String> {
+async fn ask(
+    person: &mut Person,
+    up: &mut watch::Receiver<bool>,
+    story: &mut Story,
+    route: &str,
+    verb: &'static str,
+    body: &[u8],
+) -> Result<(), String> {
     let order = story.order.ok_or("no order")?;
     let answer = insist(person, up, Method::PUT, &format!("/{route}/{order}/{verb}"), None, &Bytes::copy_from_slice(body)).await;
     let said = said(verb, &answer);

@@ -88,7 +88,9 @@ async fn nothing_acknowledged_is_lost_and_nothing_happens_twice() {
     let temp = tempfile::tempdir().expect("a temporary folder");
     let mut wrong = play(temp.path(), Seed(seed), rounds).await.unwrap_or_else(|why| vec![why]);
     let log = fs::read_to_string(temp.path().join("server.log")).unwrap_or_default();
-    wrong.extend(log.lines().filter(|line| line.contains("panicked") || line.contains("ERROR")).map(|line| format!("the server says: {line}")));
+    wrong.extend(
+        log.lines().filter(|line| line.contains("panicked") || line.contains("ERROR")).map(|line| format!("the server says: {line}")),
+    );
     if !wrong.is_empty() {
         let kept = temp.keep();
         for one in wrong.iter().take(20) {
@@ -114,7 +116,12 @@ async fn play(temp: &Path, seed: Seed, rounds: u32) -> Result<Vec<String>, Strin
     let (mut parties, mut stories, mut wrong) = finished(running).await?;
     let tries: u32 = stories.iter().map(|story| story.tries + story.said.iter().map(|said| said.tries).sum::<u32>()).sum();
     let asked: usize = stories.iter().map(|story| 1 + story.said.len()).sum();
-    say(&format!("{} orders, {asked} commands acknowledged, {} of them asked again; finished {:?} after the last kill", stories.len(), tries as usize - asked, began.elapsed()));
+    say(&format!(
+        "{} orders, {asked} commands acknowledged, {} of them asked again; finished {:?} after the last kill",
+        stories.len(),
+        tries as usize - asked,
+        began.elapsed()
+    ));
     if stories.len() < rounds as usize {
         wrong.push(format!("only {} orders in {rounds} rounds: that is no load", stories.len()));
     }
@@ -145,7 +152,13 @@ async fn gather(host: &Host, seed: &Seed, up: &watch::Receiver<bool>) -> Result<
 }
 
 /// Kills the server at random moments, and starts it again each time on the same folder and port.
-async fn kill_again_and_again(place: &Place, mut server: Server, up: &watch::Sender<bool>, seed: &mut Seed, rounds: u32) -> Result<Server, String> {
+async fn kill_again_and_again(
+    place: &Place,
+    mut server: Server,
+    up: &watch::Sender<bool>,
+    seed: &mut Seed,
+    rounds: u32,
+) -> Result<Server, String> {
     let mut starts = vec![];
     for _ in 0..rounds {
         // The moment of the kill is the experiment.

@@ -145,7 +145,9 @@ pub fn unsettled(folder: &Path) -> Result<Vec<String>, String> {
             left.push(format!("{listener} has {due} rows to work on"));
         }
         let behind = cursors.iter().filter(|(source, seq)| heads.get(source.as_str()) != Some(seq));
-        left.extend(behind.map(|(source, seq)| format!("{listener} has heard {seq} of {:?} events of {source}", heads.get(source.as_str()))));
+        left.extend(
+            behind.map(|(source, seq)| format!("{listener} has heard {seq} of {:?} events of {source}", heads.get(source.as_str()))),
+        );
     }
     Ok(left)
 }

@@ -76,7 +76,9 @@ pub fn judge(books: &Books, stories: &[Story]) -> Vec<String> {
         }
         match end(books, order) {
             Ok(status) if !story.plan.ends().contains(&status) => wrong.push(format!("{order} ended as {status:?}: {story:?}")),
-            Ok(Status::Completed) => wrong.extend(COMPLETED.iter().filter(|what| count(what) == 0).map(|what| format!("{order} is completed without {what:?}"))),
+            Ok(Status::Completed) => {
+                wrong.extend(COMPLETED.iter().filter(|what| count(what) == 0).map(|what| format!("{order} is completed without {what:?}")))
+            }
             Ok(_) => {}
             Err(why) => wrong.push(format!("{order}: {why}")),
         }

@@ -26,8 +26,16 @@ const DAMAGE: [(&str, &str, &str); 10] = [
         "insert into movements select key || '-again', order_id, kind, amount, outcome, at_ms from movements where outcome = 'approved' limit 1",
     ),
     ("a refund never arrives", "provider.db", "delete from movements where key = (select min(key) from movements where kind = 'refund')"),
-    ("the ledger forgets", "payment.db", "delete from rows where kind = 'ledgerEntry' and key = (select max(key) from rows where kind = 'ledgerEntry')"),
-    ("a notice is not told", "notification.db", "update rows set body = replace(body, '\"status\":\"sent\"', '\"status\":\"queued\"') where kind = 'notification'"),
+    (
+        "the ledger forgets",
+        "payment.db",
+        "delete from rows where kind = 'ledgerEntry' and key = (select max(key) from rows where kind = 'ledgerEntry')",
+    ),
+    (
+        "a notice is not told",
+        "notification.db",
+        "update rows set body = replace(body, '\"status\":\"sent\"', '\"status\":\"queued\"') where kind = 'notification'",
+    ),
     ("a notice never was", "notification.db", "delete from rows where kind = 'notification' and key like '%.customer.completed.inbox'"),
     ("a reaction is refused", "customer.db", "insert into parked (body) values ('{}')"),
 ];
