@@ -93,15 +93,20 @@ pub async fn one(app: &Arc<App>, caller: Caller, headers: &HeaderMap, id: &str) 
     let Row::Order(Some(taken)) = &*stored.row else { return Err(Refusal::NotFound {}.into()) };
     let past: Vec<Change> = taken.timeline().iter().filter(|step| step.version > after).map(|step| told(order, step)).collect();
     let over = taken.status().is_final();
-    let seen = past.last().map_or(after, |change| change.version);
+    // An id that this stream never gave hides nothing: what comes is newer than what is there.
+    let seen = taken.timeline().last().map_or(0, |step| step.version);
     let past = stream::iter(past.into_iter().map(|change| frame(change.version.to_string(), &change)));
-    let follow = stream::unfold((changes, seen, over), |(mut changes, mut seen, over)| async move {
+    let reader = (app.clone(), caller.actor.clone(), Arc::<str>::from(id));
+    let follow = stream::unfold((changes, seen, over, reader), |(mut changes, mut seen, over, reader)| async move {
         while !over {
             let recorded = changes.recv().await?;
+            // Who could see it when the stream began may not any more: a rider who gave the job back.
+            let (app, actor, id) = &reader;
+            app.engine.read(Kind::Order, id).ok()??.row.show(actor)?;
             let Some(change) = change(&recorded).filter(|change| change.version > seen) else { continue };
             seen = change.version;
             let over = matches!(&recorded.event, shared::Event::Order(event) if event.status().is_some_and(order::Status::is_final));
-            return Some((frame(seen.to_string(), &change), (changes, seen, over)));
+            return Some((frame(seen.to_string(), &change), (changes, seen, over, reader)));
         }
         None
     });
@@ -147,12 +152,12 @@ pub async fn many(app: &Arc<App>, caller: Caller, headers: &HeaderMap, kind: Kin
     let heads = app.engine.heads(kind.context());
     let from = last_id(headers).map(|id| positions(id, heads.len()).ok_or_else(unreadable_id)).transpose()?;
     let missed: u64 = from.iter().flatten().zip(&heads).map(|(from, head)| head.saturating_sub(*from)).sum();
+    // A position that is not reached yet is another journal's: waiting for it would hide what comes until then.
+    let is_ahead = from.iter().flatten().zip(&heads).any(|(from, head)| from > head);
+    let is_gap = missed > MAX_MISSED || is_ahead;
     let reader = Reader { app: app.clone(), actor: caller.actor.clone(), kind, topic };
-    let start = match from {
-        Some(from) if missed <= MAX_MISSED => from,
-        _ => heads.clone(),
-    };
-    let first = Sse::default().event(if missed > MAX_MISSED { "gap" } else { "ready" }).id(written(&start)).data("{}");
+    let start = from.filter(|_| !is_gap).unwrap_or_else(|| heads.clone());
+    let first = Sse::default().event(if is_gap { "gap" } else { "ready" }).id(written(&start)).data("{}");
     let follow = reader.follow(start, heads, changes);
     respond(app, &caller, Box::pin(stream::iter([first]).chain(follow)))
 }
@@ -223,9 +228,15 @@ impl Reader {
     }
 
     fn frame(&self, recorded: &Recorded, at: &[u64]) -> Option<Sse> {
-        let concerns = recorded.event.kind() == self.kind && topics(&recorded.event).contains(&self.topic);
+        let concerns = recorded.event.kind() == self.kind && topics(&recorded.event).contains(&self.topic) && !self.is_unpaid(recorded);
         let change = change(recorded).filter(|_| concerns && self.is_near(recorded))?;
         Some(frame(written(at), &change))
+    }
+
+    /// An order that ends unpaid was never the store's, whose owner does not hear of its end either.
+    fn is_unpaid(&self, recorded: &Recorded) -> bool {
+        matches!(self.topic, Topic::Owner(..))
+            && matches!(&recorded.event, shared::Event::Order(order::Event::Cancelled { refund, .. }) if *refund == shared::Won::ZERO)
     }
 
     /// A rider hears of jobs that could be on the list, and of the own ones.

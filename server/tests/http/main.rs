@@ -12,3 +12,4 @@ mod matrix;
 mod mutate;
 mod raw;
 mod sse;
+mod watchers;
