@@ -199,6 +199,7 @@ pub fn complaint(error: &clap::Error, lang: Lang) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may end here")]
 mod tests {
     use super::*;
 

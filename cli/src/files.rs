@@ -49,6 +49,7 @@ pub fn lock(path: &Path) -> io::Result<File> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may end here")]
 mod tests {
     use super::*;
 

@@ -262,6 +262,7 @@ pub fn reaches(status: Status, target: Status) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may end here")]
 mod tests {
     use super::*;
 

@@ -162,6 +162,7 @@ pub fn contact(
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may end here")]
 mod tests {
     use super::*;
 

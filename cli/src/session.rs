@@ -210,6 +210,7 @@ fn fingerprint(text: &str) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may end here")]
 mod tests {
     use super::*;
     use shared::{AccountId, Role, id::Bits};

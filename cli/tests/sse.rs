@@ -1,6 +1,8 @@
 //! A live stream against a server that cuts the connection, repeats itself and skips: the reader sees each change once,
 //! in order, and none is missing.
 
+#![expect(clippy::unwrap_used, reason = "a test may end here")]
+
 use baemin::{Client, Exit, News, Session, Watch};
 use shared::{Lang, OrderId};
 use std::{

@@ -275,6 +275,7 @@ fn tell(ctx: &Context, reply: &Reply) -> Result<Exit, Failure> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may end here")]
 mod tests {
     use super::*;
     use serde_json::json;
