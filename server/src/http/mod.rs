@@ -119,6 +119,7 @@ async fn handle(app: &Arc<App>, op: Op, request: Request) -> Result<Response, Tr
         Op::Logout => accounts::logout(app, &body).await,
         Op::Parked => parked(app, &caller),
         Op::Root => Ok(hal::answer(&caller, StatusCode::OK, routes::root(&caller.base))),
+        Op::Profiles => Ok(hal::answer(&caller, StatusCode::OK, routes::profiles(&caller.base))),
         Op::Profile(kind) => Ok(([(header::CONTENT_TYPE, "application/alps+json")], routes::profile(kind)).into_response()),
         Op::OpenApi => Ok(([(header::CONTENT_TYPE, "application/json")], openapi::document()).into_response()),
         Op::Live => Ok(health(&caller)),

@@ -52,6 +52,7 @@ fn operation(schemas: &mut SchemaGenerator, op: &Op, problem: &schemars::Schema)
         Op::Logout => ("Log out".into(), "204", ""),
         Op::Parked => ("Refused reactions".into(), "200", "application/hal+json"),
         Op::Root => ("Where everything is".into(), "200", "application/hal+json"),
+        Op::Profiles => ("Where the profiles are".into(), "200", "application/hal+json"),
         Op::Profile(kind) => (format!("What {} are made of", kind.route()), "200", "application/alps+json"),
         Op::OpenApi => ("This document".into(), "200", "application/json"),
         Op::Live | Op::Ready => ("Health".into(), "200", "application/hal+json"),
@@ -103,7 +104,11 @@ fn variant(reference: Option<Value>, schemas: &SchemaGenerator, _: &str, verb: &
     let reference = reference?;
     let name = reference["$ref"].as_str()?.rsplit('/').next()?;
     let all = schemas.definitions().get(name)?;
-    let mut one = all["oneOf"].as_array()?.iter().find(|one| one["properties"]["type"]["enum"][0] == *verb || one["properties"]["type"]["const"] == *verb)?.clone();
+    let mut one = all["oneOf"]
+        .as_array()?
+        .iter()
+        .find(|one| one["properties"]["type"]["enum"][0] == *verb || one["properties"]["type"]["const"] == *verb)?
+        .clone();
     one["properties"].as_object_mut()?.remove("type");
     if let Some(required) = one["required"].as_array_mut() {
         required.retain(|name| name != "type");
@@ -138,7 +143,9 @@ fn answer(schemas: &mut SchemaGenerator, op: &Op) -> Option<Value> {
         Op::Get(kind) | Op::Verb(kind, _) | Op::Create(kind) => Some(shown(schemas, *kind)),
         Op::List(kind) => {
             let item = shown(schemas, *kind);
-            Some(json!({ "type": "object", "properties": { "_embedded": { "type": "object", "properties": { kind.route(): { "type": "array", "items": item } } }, "page": { "type": "object" } } }))
+            Some(
+                json!({ "type": "object", "properties": { "_embedded": { "type": "object", "properties": { kind.route(): { "type": "array", "items": item } } }, "page": { "type": "object" } } }),
+            )
         }
         Op::Watch | Op::WatchMany(_) => Some(of::<api::Change>(schemas)),
         Op::Join | Op::Account => Some(of::<api::AccountShown>(schemas)),

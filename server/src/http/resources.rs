@@ -16,7 +16,9 @@ use domain::{Row, Shown, geo};
 use shared::{
     AccountId, Command, Kind, OrderId, Point, Refusal, RiderId, Role, Sender, StoreId,
     api::{NewContact, NewItems},
-    customer, id::LETTERS, order,
+    customer,
+    id::LETTERS,
+    order,
     problem::Code,
 };
 use std::collections::HashMap;
@@ -47,7 +49,9 @@ pub fn readers(kind: Kind) -> &'static [Role] {
 /// True when this could be the name of such a row.
 fn is_key(kind: Kind, id: &str) -> bool {
     match kind {
-        Kind::Order | Kind::Payment | Kind::Ticket | Kind::Delivery | Kind::Review | Kind::MyPage | Kind::DeliveryInfo => OrderId::parse(id).is_some(),
+        Kind::Order | Kind::Payment | Kind::Ticket | Kind::Delivery | Kind::Review | Kind::MyPage | Kind::DeliveryInfo => {
+            OrderId::parse(id).is_some()
+        }
         Kind::Store | Kind::Storefront | Kind::ShopPage => StoreId::parse(id).is_some(),
         Kind::Rider => RiderId::parse(id).is_some(),
         Kind::Customer => shared::CustomerId::parse(id).is_some(),
@@ -176,7 +180,10 @@ pub async fn list(app: &App, caller: &Caller, kind: Kind, query: &Query) -> Resu
         _ => {
             let (tag, asked, newest_first) = tag(caller, kind, query)?;
             let (rows, total) = app.engine.list(kind, &tag, Slice { offset: page.offset(), limit: page.size, newest_first })?;
-            let items = rows.iter().filter_map(|(key, stored)| hal::resource(app, caller, kind, key, &stored.row));
+            let shown = |(key, stored): &(std::sync::Arc<str>, Stored)| {
+                Some(with_rating(&stored.row, hal::resource(app, caller, kind, key, &stored.row)?))
+            };
+            let items = rows.iter().filter_map(shown);
             (items.collect(), total, asked)
         }
     };
@@ -264,15 +271,27 @@ fn nearby(app: &App, caller: &Caller, kind: Kind, query: &Query, page: Page) -> 
             }
         }
     }
-    found.sort_by(|(a, x), (b, y)| a.unwrap_or(0.0).total_cmp(&b.unwrap_or(0.0)).then_with(|| x.name.cmp(&y.name)).then(x.store.cmp(&y.store)));
+    found.sort_by(|(a, x), (b, y)| {
+        a.unwrap_or(0.0).total_cmp(&b.unwrap_or(0.0)).then_with(|| x.name.cmp(&y.name)).then(x.store.cmp(&y.store))
+    });
     let total = found.len() as u64;
     let items = found.into_iter().skip(page.offset() as usize).take(page.size as usize).map(|(distance, profile)| {
         let (key, open_now) = (profile.store.to_string(), domain::clock::is_open(&profile, caller.at_ms));
         let distance_km = distance.map(rounded);
         hal::written(app, caller, kind, &key, Shown::Storefront(shared::api::StorefrontShown { profile, open_now, distance_km }))
     });
-    let place = here.map(|here| format!("lat={}&lng={}&km={km}", here.lat, here.lng)).unwrap_or_default();
-    Ok((items.collect(), total, place))
+    // What was asked goes into the links, or the next page would be of another search.
+    let place = here.map(|here| format!("lat={}&lng={}&km={km}", here.lat, here.lng));
+    let name = (!wanted.is_empty()).then(|| format!("name={}", encoded(&wanted)));
+    let open = only_open.then(|| "open=true".to_owned());
+    let asked: Vec<String> = [place, name, open].into_iter().flatten().collect();
+    Ok((items.collect(), total, asked.join("&")))
+}
+
+/// A value as a query holds it (RFC 3986, section 2.1).
+fn encoded(value: &str) -> String {
+    let one = |b: u8| if b.is_ascii_alphanumeric() || b"-._~".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") };
+    value.bytes().map(one).collect()
 }
 
 fn rounded(km: f64) -> f64 {

@@ -33,6 +33,8 @@ pub enum Op {
     Parked,
     /// Where everything is.
     Root,
+    /// Where the profiles are.
+    Profiles,
     /// What a resource is made of.
     Profile(Kind),
     /// The OpenAPI document.
@@ -95,6 +97,7 @@ pub fn all() -> Vec<Route> {
     add(Method::DELETE, "/tokens".into(), Op::Logout);
     add(Method::GET, "/parked".into(), Op::Parked);
     add(Method::GET, "/".into(), Op::Root);
+    add(Method::GET, "/profile".into(), Op::Profiles);
     add(Method::GET, "/openapi.json".into(), Op::OpenApi);
     add(Method::GET, "/health/live".into(), Op::Live);
     add(Method::GET, "/health/ready".into(), Op::Ready);
@@ -106,6 +109,15 @@ pub fn root(base: &str) -> String {
     let mut links = json!({ "self": { "href": format!("{base}/") }, "profile": { "href": format!("{base}/profile") } });
     for kind in kinds() {
         links[kind.route()] = json!({ "href": format!("{base}/{}{{?page,size}}", kind.route()), "templated": true });
+    }
+    json!({ "_links": links }).to_string()
+}
+
+/// `GET /profile`: where the profile of each resource is.
+pub fn profiles(base: &str) -> String {
+    let mut links = json!({ "self": { "href": format!("{base}/profile") } });
+    for kind in kinds() {
+        links[kind.route()] = json!({ "href": format!("{base}/profile/{}", kind.route()) });
     }
     json!({ "_links": links }).to_string()
 }

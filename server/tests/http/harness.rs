@@ -2,7 +2,13 @@
 
 use reqwest::{Client, Method, header::HeaderMap};
 use serde_json::Value;
-use server::{config::Config, start};
+use server::{
+    config::Config,
+    engine::{Engine, EngineConfig},
+    http::{self, App, HttpConfig},
+    identity::Identity,
+    notifier, provider, start, workers,
+};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -13,9 +19,10 @@ use std::{
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     sync::oneshot,
 };
+use tokio_util::sync::CancellationToken;
 
 /// Nothing that these tests wait for takes longer, however busy the machine is.
 pub const PATIENCE: Duration = Duration::from_secs(40);
@@ -96,8 +103,31 @@ impl House {
         let (stop, stopped) = oneshot::channel::<()>();
         let address = server.address;
         let running = tokio::spawn(server.run(async move { drop(stopped.await) }));
-        let http = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
-        Self { address, data, http, seen: Seen::default(), stop: Some(stop), running: Some(running) }
+        Self { address, data, http: client(), seen: Seen::default(), stop: Some(stop), running: Some(running) }
+    }
+
+    /// A server of which the test holds the inside as well. It ends with the test.
+    pub async fn open_app() -> (Self, Arc<App>) {
+        let data = tempfile::tempdir().unwrap();
+        let stopping = CancellationToken::new();
+        let engine = Engine::open(data.path(), &EngineConfig::default()).unwrap();
+        let provider = provider::open(provider::SIMULATOR, data.path()).unwrap();
+        workers::start(&engine, provider, Arc::new(notifier::Log::open(data.path()).unwrap()), &stopping);
+        let app = Arc::new(App {
+            engine,
+            identity: Identity::open(data.path()).unwrap(),
+            verbs: http::verbs::Verbs::new(),
+            in_flight: http::create::InFlight::default(),
+            streams: http::live::Streams::default(),
+            config: HttpConfig { max_streams: 64 },
+            journal_id: "a-journal".into(),
+            stopping,
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = http::router(&app);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        (Self { address, data, http: client(), seen: Seen::default(), stop: None, running: None }, app)
     }
 
     /// Stops the server and gives its folder back.
@@ -198,6 +228,10 @@ impl House {
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
         Answer { status, headers: HeaderMap::new(), text: text.to_owned() }
     }
+}
+
+fn client() -> Client {
+    Client::builder().no_proxy().timeout(PATIENCE).build().unwrap()
 }
 
 /// The password of everybody here.

@@ -1,4 +1,8 @@
 //! The server as its clients meet it: in one process, over real sockets.
+//!
+//! - `harness`, `sse`, `cast`, `bodies`, `mutate`: a server, its streams, the people, what they send, and what is wrong with it.
+//! - `matrix`, `doors`, `fields`: who may do and see what. `hostile`, `raw`: what nobody should send.
+//! - `watchers`: live streams. `links`, `protocol`, `repeats`: the shape of answers. `startup`: beginnings and ends.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall say where")]
 
@@ -8,8 +12,12 @@ mod doors;
 mod fields;
 mod harness;
 mod hostile;
+mod links;
 mod matrix;
 mod mutate;
+mod protocol;
 mod raw;
+mod repeats;
 mod sse;
+mod startup;
 mod watchers;

@@ -37,7 +37,7 @@ const fn riders(other: u16, own: u16) -> Cells {
 /// The table: who is answered how. `None` for a route that nobody has thought about.
 fn expected(op: &Op) -> Option<Cells> {
     Some(match op {
-        Op::Root | Op::OpenApi | Op::Live | Op::Ready | Op::Profile(_) => ALL,
+        Op::Root | Op::OpenApi | Op::Live | Op::Ready | Op::Profiles | Op::Profile(_) => ALL,
         Op::Join | Op::Login => ALL_MAKE,
         Op::Logout => [204, 401, 204, 204, 204, 204, 204, 204, 204],
         Op::Parked => [401, 401, 200, 403, 403, 403, 403, 403, 403],

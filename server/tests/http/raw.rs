@@ -88,14 +88,57 @@ async fn no_header_breaks_anything() {
     let long = "x".repeat(8_000);
     let many = "order.0=1,".repeat(700);
     let values: Vec<&[u8]> = vec![
-        b"", b" ", b"x", b"-1", b"0", b"\"", b"*/*;q=nan", b"\xff\xfe", "한글".as_bytes(), b"a\tb", b"null", b"undefined",
-        b"99999999999999999999999", b"18446744073709551615", b"-", b"1-2-3", b"1.5", b"order.0=-1", b"order.99=5", b"order.0=99999999999999999999",
-        b"nobody.0=1", b"order.0=18446744073709551615", b"=,=,=", b"application/xml", b"text/*;q=0", b"ko-", b"\xea\xb0", b"k", b"Bearer",
-        long.as_bytes(), many.as_bytes(),
+        b"",
+        b" ",
+        b"x",
+        b"-1",
+        b"0",
+        b"\"",
+        b"*/*;q=nan",
+        b"\xff\xfe",
+        "한글".as_bytes(),
+        b"a\tb",
+        b"null",
+        b"undefined",
+        b"99999999999999999999999",
+        b"18446744073709551615",
+        b"-",
+        b"1-2-3",
+        b"1.5",
+        b"order.0=-1",
+        b"order.99=5",
+        b"order.0=99999999999999999999",
+        b"nobody.0=1",
+        b"order.0=18446744073709551615",
+        b"=,=,=",
+        b"application/xml",
+        b"text/*;q=0",
+        b"ko-",
+        b"\xea\xb0",
+        b"k",
+        b"Bearer",
+        long.as_bytes(),
+        many.as_bytes(),
     ];
     let names = [
-        "idempotency-key", "baemin-consistency", "last-event-id", "accept", "accept-language", "authorization", "content-type", "origin",
-        "host", "x-forwarded-for", "x-forwarded-host", "if-none-match", "if-match", "range", "cookie", "expect", "te", "content-encoding",
+        "idempotency-key",
+        "baemin-consistency",
+        "last-event-id",
+        "accept",
+        "accept-language",
+        "authorization",
+        "content-type",
+        "origin",
+        "host",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "if-none-match",
+        "if-match",
+        "range",
+        "cookie",
+        "expect",
+        "te",
+        "content-encoding",
         "access-control-request-method",
     ];
     let wanted = json!({ "store": cast.store, "items": [{ "item": FRIED, "quantity": 0 }], "contact": {} }).to_string();
@@ -130,8 +173,23 @@ async fn no_id_and_no_parameter_breaks_anything() {
     let cast = Cast::gather().await;
     let long = format!("ord_{}", "0".repeat(5_000));
     let ids = [
-        "0", "-1", "ord_", "ord_0000000000000000", "sto_0000000000000000", "ORD_0000000000000000", "ord_000000000000000l", "%00", "%ff", "%2e%2e%2f",
-        "'%20OR%201=1", "*", "%F0%9F%8D%95", "null", "events%2f", "ord_0000000000000000%0a", &long,
+        "0",
+        "-1",
+        "ord_",
+        "ord_0000000000000000",
+        "sto_0000000000000000",
+        "ORD_0000000000000000",
+        "ord_000000000000000l",
+        "%00",
+        "%ff",
+        "%2e%2e%2f",
+        "'%20OR%201=1",
+        "*",
+        "%F0%9F%8D%95",
+        "null",
+        "events%2f",
+        "ord_0000000000000000%0a",
+        &long,
     ];
     for route in server::http::routes::all() {
         if !route.path.contains("{id}") {
@@ -146,7 +204,26 @@ async fn no_id_and_no_parameter_breaks_anything() {
             }
         }
     }
-    let odd = ["", "-1", "0", "1", "100000", "99999999999999999999", "NaN", "inf", "-inf", "1e400", "0x1", "1.5", "true", "%00", "%ff", "%F0%9F%8D%95", "[]", "a&a=b"];
+    let odd = [
+        "",
+        "-1",
+        "0",
+        "1",
+        "100000",
+        "99999999999999999999",
+        "NaN",
+        "inf",
+        "-inf",
+        "1e400",
+        "0x1",
+        "1.5",
+        "true",
+        "%00",
+        "%ff",
+        "%F0%9F%8D%95",
+        "[]",
+        "a&a=b",
+    ];
     for route in server::http::routes::kinds() {
         for name in ["page", "size", "sort", "lat", "lng", "km", "name", "open", "as", "store", "x", "page[]", ""] {
             for value in odd {

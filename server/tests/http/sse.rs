@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::net::SocketAddr;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpSocket, TcpStream},
+    net::TcpStream,
 };
 
 /// One event of a stream.
@@ -37,16 +37,12 @@ pub struct Ask {
 impl Ask {
     /// Opens the stream, after the last event that was seen.
     pub async fn open(&self, last: Option<&str>) -> Stream {
-        self.try_open(last, None).await.unwrap_or_else(|status| panic!("{} answered {status}", self.path))
+        self.try_open(last).await.unwrap_or_else(|status| panic!("{} answered {status}", self.path))
     }
 
-    /// Opens the stream, or tells the status of the refusal. A small window makes a reader that is slow felt soon.
-    pub async fn try_open(&self, last: Option<&str>, window: Option<u32>) -> Result<Stream, u16> {
-        let socket = TcpSocket::new_v4().unwrap();
-        if let Some(bytes) = window {
-            socket.set_recv_buffer_size(bytes).unwrap();
-        }
-        let mut socket = socket.connect(self.address).await.unwrap();
+    /// Opens the stream, or tells the status of the refusal.
+    pub async fn try_open(&self, last: Option<&str>) -> Result<Stream, u16> {
+        let mut socket = TcpStream::connect(self.address).await.unwrap();
         let last = last.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
         let Self { path, token, address } = self;
         let request =
@@ -115,7 +111,7 @@ impl Stream {
 }
 
 /// An event of lines; nothing, of a comment that only keeps the connection warm.
-fn read(block: &str) -> Option<Frame> {
+pub fn read(block: &str) -> Option<Frame> {
     let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     let data = serde_json::from_str(field("data")?).unwrap();
     Some(Frame { id: field("id")?.to_owned(), event: field("event")?.to_owned(), data })
