@@ -23,6 +23,8 @@ pub struct Mood {
     rejects: u64,
     silly: u64,
     shuts: u64,
+    /// How soon riders are at the door, or how many jobs they let pile up.
+    brings: u64,
     /// One change an order at most, which is all that the rules promise when nothing keeps the order of events.
     pub once: bool,
 }
@@ -35,6 +37,7 @@ impl Mood {
             rejects: rng.pick(&[3, 10, 40]),
             silly: rng.pick(&[0, 5, 15]),
             shuts: rng.pick(&[0, 2, 6]),
+            brings: rng.pick(&[85, 85, 10]),
             once,
         }
     }
@@ -74,7 +77,7 @@ impl View<'_> {
         }
         match rng.below(10) {
             0..4 => self.kitchen(rng, mood, id, seen),
-            4..7 => self.ride(rng, id),
+            4..7 => self.ride(rng, mood, id),
             _ => self.customer(rng, mood, id, seen),
         }
     }
@@ -122,6 +125,12 @@ impl View<'_> {
                 let basket = self.other_basket(rng, seen)?;
                 send(order::Command::Change { basket }.into())
             }
+            // Two wishes at once, of which the rules take one.
+            Status::ChangeRequested if rng.percent(mood.cancels) => send(order::Command::Cancel { reason: None }.into()),
+            Status::CancelRequested if rng.percent(mood.changes) && !mood.once => {
+                let basket = self.other_basket(rng, seen)?;
+                send(order::Command::Change { basket }.into())
+            }
             Status::Delivered if rng.percent(50) => send(order::Command::Confirm {}.into()),
             Status::Delivered | Status::Completed if rng.percent(50) => reviews(rng),
             _ => None,
@@ -149,12 +158,13 @@ impl View<'_> {
         Some(request(by, id.to_string(), command, self.now_ms))
     }
 
-    fn ride(&self, rng: &mut Rng, id: OrderId) -> Option<Request> {
+    fn ride(&self, rng: &mut Rng, mood: &Mood, id: OrderId) -> Option<Request> {
         use delivery::Command as C;
         let seen = self.watch.deliveries.get(&id)?;
         let (rider, command) = match seen.rider {
-            Some(rider) if rng.percent(85) => (rider, C::Deliver {}),
-            Some(rider) if rng.percent(60) => (rider, C::Release {}),
+            Some(rider) if rng.percent(mood.brings) => (rider, C::Deliver {}),
+            Some(rider) if rng.percent(10) => (rider, C::Release {}),
+            Some(_) if mood.brings < 50 && rng.percent(80) => return None,
             // Somebody else tries, and the rules must know whose it is.
             _ if seen.over || !seen.offered => return None,
             _ => (rng.pick(&self.cast.riders), C::Pick {}),

@@ -43,7 +43,7 @@ const GANGNAM: Point = Point { lat: 37.4979, lng: 127.0276 };
 
 impl Cast {
     pub fn new(rng: &mut Rng) -> Self {
-        let (customers, shops, riders) = (rng.between(1, 4), rng.pick(&[1, 1, 2, 3]), rng.between(2, 4));
+        let (customers, shops, riders) = (rng.between(1, 4), rng.pick(&[1, 1, 2, 3]), rng.between(1, 4));
         Self {
             customers: (0..customers).map(|_| CustomerId(bits(rng))).collect(),
             shops: (0..shops).map(|_| Shop { store: StoreId(bits(rng)), owner: AccountId(bits(rng)) }).collect(),

@@ -1,6 +1,7 @@
 //! The whole city: six contexts, the network between them, the outside world, and a clock that jumps.
 
 use super::{
+    agree,
     actors::{Mood, View, request},
     cast::{Cast, bits, morning},
     coverage::Coverage,
@@ -275,6 +276,7 @@ impl City {
         self.unanswered.clear();
         for _ in 0..MAX_ROUNDS {
             self.settle()?;
+            agree::check(self)?;
             if !deadlines {
                 return Ok(());
             }

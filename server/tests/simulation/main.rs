@@ -7,11 +7,13 @@
 //! # Layout
 //!
 //! [`city`] is the whole, [`work`] one transaction in it; [`node`], [`network`], [`provider`] and [`cast`] are its parts,
-//! [`actors`] what people do. [`watch`] looks at each commit, [`oracle`] and [`rebuild`] at the end; [`coverage`] counts.
+//! [`actors`] what people do. [`watch`] looks at each commit, [`agree`] whenever
+//! nothing is on its way, [`oracle`] and [`rebuild`] at the end; [`coverage`] counts.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test talks to whoever runs it")]
 
 mod actors;
+mod agree;
 mod cast;
 mod city;
 mod coverage;

@@ -2,6 +2,7 @@
 //! say must agree.
 
 use super::{
+    agree,
     city::City,
     rebuild,
     watch::{Broken, OrderSeen, hold},
@@ -34,6 +35,7 @@ pub fn check(city: &City) -> Result<(), Broken> {
         food(city, *id, seen)?;
         story(city, *id, seen)?;
     }
+    agree::check(city)?;
     customers(city)?;
     shops(city)?;
     notices(city)?;
@@ -41,16 +43,16 @@ pub fn check(city: &City) -> Result<(), Broken> {
     rebuild::check(city)
 }
 
-fn shown(city: &City, kind: Kind, key: &str, actor: &Actor) -> Option<Shown> {
+pub fn shown(city: &City, kind: Kind, key: &str, actor: &Actor) -> Option<Shown> {
     let row = city.nodes[kind.context() as usize].disk.rows.get(&(kind, key.into()))?;
     row.row.show(actor)
 }
 
-fn person(account: AccountId, role: Role) -> Actor {
+pub fn person(account: AccountId, role: Role) -> Actor {
     super::cast::person(account, role)
 }
 
-fn operator() -> Actor {
+pub fn operator() -> Actor {
     person(AccountId(shared::id::Bits([0xff; 10])), Role::Operator)
 }
 
@@ -107,8 +109,9 @@ fn food(city: &City, id: OrderId, seen: &OrderSeen) -> Result<(), Broken> {
     let (picks, gone_back) = delivery.map_or((0, 0), |delivery| (delivery.picks, delivery.gone_back));
     hold!(delivered == (seen.status == Status::Completed), "delivered is paid and paid is delivered: {id} is {:?}", seen.status);
     if seen.status == Status::Completed {
-        let total = ticket.map(|ticket| ticket.cooked);
-        hold!(total == Some(seen.total), "what was cooked is what is paid: {total:?} and {} for {id}", seen.total);
+        let (ticket, order) = (agree::ticket(city, id, seen), agree::order(city, id)?);
+        let cooked = ticket.map(|ticket| ticket.basket);
+        hold!(cooked.as_ref() == Some(&order.basket), "what was cooked is what is paid: {cooked:?} and {:?} for {id}", order.basket);
         return Ok(());
     }
     match &seen.reason {
@@ -135,10 +138,7 @@ fn page(city: &City, id: OrderId, seen: &OrderSeen) -> Result<MyPage, Broken> {
 
 /// The customer's page tells the order's own story: no step is missing, and none comes twice.
 fn story(city: &City, id: OrderId, seen: &OrderSeen) -> Result<(), Broken> {
-    let Some(Shown::Order(OrderShown { timeline, status, basket, change, .. })) = shown(city, Kind::Order, &id.to_string(), &operator())
-    else {
-        return Err(format!("an order is there: {id}"));
-    };
+    let OrderShown { timeline, status, basket, change, .. } = agree::order(city, id)?;
     let page = page(city, id, seen)?;
     let contiguous = page.timeline.iter().zip(1..).all(|(step, version)| step.version == version);
     hold!(contiguous, "a page has no gap and no repeat: {id}");
@@ -227,18 +227,6 @@ fn notices(city: &City) -> Result<(), Broken> {
 /// Nothing is left over.
 fn quiet(city: &City) -> Result<(), Broken> {
     hold!(city.watch.unfinished() == 0, "no ticket stays open and no rider keeps a job");
-    for shop in &city.cast.shops {
-        let Some(Shown::Store(store)) = shown(city, Kind::Store, &shop.store.to_string(), &person(shop.owner, Role::Owner)) else {
-            return Err(format!("a store is there: {}", shop.store));
-        };
-        hold!(store.open_tickets == 0, "no place leaks: {} has {} taken", shop.store, store.open_tickets);
-    }
-    for rider in &city.cast.riders {
-        let Some(Shown::Rider(rider)) = shown(city, Kind::Rider, &rider.to_string(), &person(rider.account(), Role::Rider)) else {
-            return Err(format!("a rider is there: {rider}"));
-        };
-        hold!(rider.jobs.is_empty(), "no rider keeps a job: {} has {:?}", rider.rider, rider.jobs);
-    }
     for node in &city.nodes {
         let name = node.context.name();
         hold!(node.disk.parked.is_empty(), "nothing is parked: {:?}", node.disk.parked);

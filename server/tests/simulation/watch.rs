@@ -3,9 +3,10 @@
 use super::node::Set;
 use server::journal::Commit;
 use shared::{
-    Context, Event, Kind, Millis, OrderId, Recorded, RiderId, StoreId, Won, delivery,
+    AccountId, Context, Event, Kind, Millis, OrderId, Recorded, RiderId, StoreId, Won, delivery,
     order::{self, About, Reason, Status},
-    rider, store, ticket,
+    payment::{self, Movement},
+    review, rider, store, ticket,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +29,8 @@ pub struct Watch {
     pub tickets: BTreeMap<OrderId, TicketSeen>,
     pub deliveries: BTreeMap<OrderId, DeliverySeen>,
     riders: BTreeMap<RiderId, BTreeSet<OrderId>>,
+    payments: BTreeMap<OrderId, PaymentSeen>,
+    reviewed: BTreeSet<OrderId>,
     fired: BTreeSet<Set>,
 }
 
@@ -54,12 +57,18 @@ struct StoreSeen {
     open: BTreeSet<OrderId>,
 }
 
+#[derive(Default)]
+struct PaymentSeen {
+    /// Movements that wait for an answer.
+    due: BTreeSet<Movement>,
+    closed: bool,
+}
+
 /// A ticket, as the store told it.
 #[derive(Default)]
 pub struct TicketSeen {
     pub status: Option<ticket::Status>,
     pub started: bool,
-    pub cooked: Won,
     early: bool,
     announced: u32,
     overdue: u32,
@@ -87,9 +96,11 @@ impl Watch {
                 Event::Order(event) => self.order(event)?,
                 Event::Store(event) => self.store(event)?,
                 Event::Ticket(event) => self.ticket(event)?,
-                Event::Delivery(event) => self.delivery(event)?,
+                Event::Delivery(event) => self.delivery(event, recorded.by)?,
                 Event::Rider(event) => self.rider(event)?,
-                Event::Payment(_) | Event::Customer(_) | Event::Review(_) | Event::Notice(_) => {}
+                Event::Payment(event) => self.payment(event)?,
+                Event::Review(event) => self.review(event)?,
+                Event::Customer(_) | Event::Notice(_) => {}
             }
         }
         for set in fired {
@@ -138,6 +149,14 @@ impl Watch {
         }
         let Some(seen) = self.orders.get_mut(&id) else { return Err(format!("an order begins with its placing: {id}")) };
         hold!(!seen.status.is_final(), "an order ends once: {id} was {:?}, then came {event:?}", seen.status);
+        if let order::Event::CancelRequested { .. } | order::Event::ChangeRequested { .. } = event {
+            let free = matches!(seen.status, Status::Placed | Status::Accepted);
+            hold!(free, "an order holds one lock at a time, and none once it is cooked: {id} was {:?}", seen.status);
+        }
+        if let order::Event::Accepted { .. } = event {
+            // Under a lock the acceptance is not seen, but it is not forgotten either.
+            seen.farthest = seen.farthest.max(Status::Accepted);
+        }
         seen.status = event.status().unwrap_or(seen.status);
         if !matches!(seen.status, Status::CancelRequested | Status::ChangeRequested) {
             hold!(seen.status >= seen.farthest, "a status never goes back: {id} went from {:?} to {:?}", seen.farthest, seen.status);
@@ -155,6 +174,30 @@ impl Watch {
             }
             order::Event::PaymentFailed { reason, .. } => seen.reason = Some(reason.clone()),
             _ => {}
+        }
+        Ok(())
+    }
+
+    fn payment(&mut self, event: &payment::Event) -> Result<(), Broken> {
+        use payment::Event as E;
+        let id = event.order();
+        let seen = self.payments.entry(id).or_default();
+        match event {
+            E::Requested { movement, amount, .. } => {
+                hold!(!seen.closed, "nobody is charged for an order that ended: {id}, movement {movement}");
+                hold!(*amount > Won::ZERO, "a charge is of something: {amount} of {id}");
+                seen.due.insert(*movement);
+            }
+            E::RefundRequested { movement, reason, amount, .. } => {
+                hold!(*amount > Won::ZERO, "a refund is of something: {amount} of {id}");
+                seen.due.insert(*movement);
+                seen.closed |= reason.is_some();
+            }
+            E::Approved { movement, .. } | E::Declined { movement, .. } | E::Refunded { movement, .. } => {
+                hold!(seen.due.remove(movement), "a movement is answered once: movement {movement} of {id}");
+            }
+            E::Voided { .. } => seen.closed = true,
+            E::Adjusted { .. } | E::AdjustFailed { .. } => {}
         }
         Ok(())
     }
@@ -182,16 +225,15 @@ impl Watch {
         let before = seen.status;
         let ends = |status| matches!(status, S::Finished | S::Rejected | S::Withdrawn | S::Abandoned);
         match event {
-            E::Opened { basket, .. } => {
+            E::Opened { .. } => {
                 hold!(!seen.early, "a ticket that was withdrawn never goes on the wall: {id}");
                 hold!(before.is_none(), "a ticket opens once: {id}");
-                (seen.status, seen.cooked) = (Some(S::Waiting), basket.total);
+                seen.status = Some(S::Waiting);
             }
             E::Withdrawn { .. } if before.is_none() => seen.early = true,
             E::Dropped { .. } => {
                 self.stores.entry(store).or_default().open.remove(&id);
             }
-            E::Settled { basket, .. } => seen.cooked = basket.total,
             E::Delayed { .. } => seen.announced += 1,
             E::Overdue { .. } => {
                 seen.overdue += 1;
@@ -221,11 +263,14 @@ impl Watch {
         Ok(())
     }
 
-    fn delivery(&mut self, event: &delivery::Event) -> Result<(), Broken> {
+    fn delivery(&mut self, event: &delivery::Event, by: Option<AccountId>) -> Result<(), Broken> {
         use delivery::Event as E;
         let id = event.order();
         let seen = self.deliveries.entry(id).or_default();
         hold!(!seen.over || matches!(event, E::Ready { .. }), "a delivery ends once: {id}, then came {event:?}");
+        if let E::Picked { rider, .. } | E::Released { rider, .. } | E::Delivered { rider, .. } = event {
+            hold!(by == Some(rider.account()), "a rider speaks for nobody else: {by:?} did for {rider}, {id}");
+        }
         match event {
             E::Offered { .. } => seen.offered = true,
             E::Ready { .. } => {
@@ -259,6 +304,16 @@ impl Watch {
         Ok(())
     }
 
+    fn review(&mut self, event: &review::Event) -> Result<(), Broken> {
+        let id = event.about().order;
+        let delivered = self.deliveries.get(&id).is_some_and(|delivery| delivery.delivered);
+        hold!(delivered, "what is reviewed was delivered: {id}");
+        if matches!(event, review::Event::Written { .. }) {
+            hold!(self.reviewed.insert(id), "an order is reviewed once: {id}");
+        }
+        Ok(())
+    }
+
     fn rider(&mut self, event: &rider::Event) -> Result<(), Broken> {
         match event {
             rider::Event::Took { rider, order, .. } => {
@@ -272,6 +327,11 @@ impl Watch {
             _ => {}
         }
         Ok(())
+    }
+
+    /// How many tickets a store has open.
+    pub fn open(&self, store: StoreId) -> usize {
+        self.stores.get(&store).map_or(0, |store| store.open.len())
     }
 
     /// Open tickets of all stores, and jobs of all riders.
