@@ -75,7 +75,10 @@ pub async fn resolve(ctx: &Context, asked: Option<OrderArg>, side: Side) -> Resu
         }
         None => {
             let what = ctx.t("빠진 값이 있어요: ORDER", "something is missing: ORDER");
-            let hint = ctx.t("주문 번호, 앞 4글자 이상, 또는 last를 붙여 주세요", "Add an order id, its first 4 letters or more, or last.");
+            let hint = ctx.t(
+                "주문 번호, 앞이나 뒤 4글자 이상, 또는 last를 붙여 주세요",
+                "Add an order id, 4 or more of its first or last letters, or last.",
+            );
             Err(Failure::usage(what).hint(hint))
         }
     }
@@ -99,9 +102,9 @@ fn choose(ctx: &Context, letters: &str, all: &[Candidate]) -> Result<OrderId, Fa
     }
 }
 
-/// The orders that begin with these letters, each once.
+/// The orders that begin or end with these letters, each once.
 fn matching(letters: &str, all: &[Candidate]) -> Vec<OrderId> {
-    let mut found: Vec<OrderId> = all.iter().map(|c| c.order).filter(|o| o.0.to_string().starts_with(letters)).collect();
+    let mut found: Vec<OrderId> = all.iter().map(|c| c.order).filter(|o| named(*o, letters)).collect();
     found.sort();
     found.dedup();
     found
@@ -259,6 +262,12 @@ fn rank(status: Status) -> Option<u8> {
 /// True when a status is the target, or comes after it on the way.
 pub fn reaches(status: Status, target: Status) -> bool {
     status == target || matches!((rank(status), rank(target)), (Some(now), Some(goal)) if now >= goal)
+}
+
+/// True when the letters begin or end this id. Ids begin with their time, so the last letters tell neighbours apart.
+fn named(order: OrderId, letters: &str) -> bool {
+    let id = order.0.to_string();
+    id.ends_with(letters) || id.starts_with(letters)
 }
 
 #[cfg(test)]

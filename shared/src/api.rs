@@ -457,7 +457,7 @@ pub struct NoticeShown {
 /// What a watcher is told of a change, on any live stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Change {
-    /// The aggregate that changed: `order`, `foodCooking` or `delivery`.
+    /// The aggregate that changed: `order`, `ticket` or `delivery`.
     pub of: crate::Kind,
     /// The order it is about.
     pub order: OrderId,

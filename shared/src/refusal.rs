@@ -29,8 +29,6 @@ pub enum Refusal {
     BelowMinimum { minimum: Won },
     /// The order is worth more than can be paid at once.
     TooExpensive { maximum: Won },
-    /// The same dishes for the same price.
-    NothingChanged {},
     /// The ticket does not stand where this can be done.
     TicketStands { status: ticket::Status },
     /// The customer asked for a change that is not settled yet.
@@ -72,7 +70,6 @@ impl Refusal {
             Refusal::UnknownChoice { .. } => "unknown_choice",
             Refusal::BelowMinimum { .. } => "below_minimum",
             Refusal::TooExpensive { .. } => "too_expensive",
-            Refusal::NothingChanged {} => "nothing_changed",
             Refusal::TicketStands { .. } => "ticket_stands",
             Refusal::ChangePending {} => "change_pending",
             Refusal::NotCooked {} => "not_cooked",
@@ -117,7 +114,6 @@ impl Refusal {
             Refusal::TooExpensive { maximum } => {
                 lang.pick(format!("한 번에 {maximum}원까지 주문할 수 있어요"), format!("One order may cost {maximum} won at most."))
             }
-            Refusal::NothingChanged {} => lang.pick("바뀐 것이 없어요", "Nothing would change.").into(),
             Refusal::TicketStands { status } => lang.pick(
                 format!("지금은 할 수 없어요 (주문전표: {})", status.label(lang)),
                 format!("The ticket does not allow that: {}.", status.label(lang)),
@@ -160,7 +156,6 @@ impl Refusal {
             }
             Refusal::BelowMinimum { .. } => ("메뉴를 더 담아 주세요", "Add a dish."),
             Refusal::TooExpensive { .. } => ("나누어 주문해 주세요", "Split the order."),
-            Refusal::NothingChanged {} => ("다른 메뉴를 골라 주세요", "Choose other dishes."),
             Refusal::TicketStands { .. } => ("주문전표를 확인해 주세요: baemin store tickets", "See the tickets: baemin store tickets"),
             Refusal::ChangePending {} => ("잠시 뒤에 다시 해 주세요", "Try again in a moment."),
             Refusal::NotCooked {} => ("조리가 끝나면 알려 드려요: baemin rider nearby", "Watch the list: baemin rider nearby"),

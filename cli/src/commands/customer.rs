@@ -41,7 +41,7 @@ pub struct Door {
 /// Which order.
 #[derive(Debug, Args)]
 pub struct Which {
-    /// 주문: 번호, 앞 4글자 이상, 또는 last | The order: id, its first 4 letters or more, or last
+    /// 주문: 번호, 앞이나 뒤 4글자 이상, 또는 last | The order: id, 4 or more of its first or last letters, or last
     #[arg(value_parser = parse::order)]
     pub order: Option<OrderArg>,
 }

@@ -45,19 +45,19 @@ pub enum Command {
     },
     /// 픽업하기 | Pick up the food
     Pick {
-        /// 주문: 번호, 앞 4글자 이상, 또는 last | The order: id, its first 4 letters or more, or last
+        /// 주문: 번호, 앞이나 뒤 4글자 이상, 또는 last | The order: id, 4 or more of its first or last letters, or last
         #[arg(value_parser = parse::order)]
         order: Option<OrderArg>,
     },
     /// 배달을 다른 라이더에게 넘기기 | Give a job back
     Release {
-        /// 주문: 번호, 앞 4글자 이상, 또는 last | The order: id, its first 4 letters or more, or last
+        /// 주문: 번호, 앞이나 뒤 4글자 이상, 또는 last | The order: id, 4 or more of its first or last letters, or last
         #[arg(value_parser = parse::order)]
         order: Option<OrderArg>,
     },
     /// 배달 완료 | Delivered at the door
     Deliver {
-        /// 주문: 번호, 앞 4글자 이상, 또는 last | The order: id, its first 4 letters or more, or last
+        /// 주문: 번호, 앞이나 뒤 4글자 이상, 또는 last | The order: id, 4 or more of its first or last letters, or last
         #[arg(value_parser = parse::order)]
         order: Option<OrderArg>,
     },

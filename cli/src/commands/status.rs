@@ -28,7 +28,7 @@ use tokio::time::Instant;
 pub enum Command {
     /// 지금 상태 보기 | Show where it stands
     Show {
-        /// 주문: 번호, 앞 4글자 이상, 또는 last | The order: id, its first 4 letters or more, or last
+        /// 주문: 번호, 앞이나 뒤 4글자 이상, 또는 last | The order: id, 4 or more of its first or last letters, or last
         #[arg(value_parser = parse::order)]
         order: Option<OrderArg>,
     },
@@ -36,7 +36,7 @@ pub enum Command {
     Watch(WatchArgs),
     /// 지나온 단계 보기 | Each step so far
     History {
-        /// 주문: 번호, 앞 4글자 이상, 또는 last | The order: id, its first 4 letters or more, or last
+        /// 주문: 번호, 앞이나 뒤 4글자 이상, 또는 last | The order: id, 4 or more of its first or last letters, or last
         #[arg(value_parser = parse::order)]
         order: Option<OrderArg>,
     },
@@ -45,7 +45,7 @@ pub enum Command {
 /// `baemin status watch`
 #[derive(Debug, Args)]
 pub struct WatchArgs {
-    /// 주문: 번호, 앞 4글자 이상, 또는 last | The order: id, its first 4 letters or more, or last
+    /// 주문: 번호, 앞이나 뒤 4글자 이상, 또는 last | The order: id, 4 or more of its first or last letters, or last
     #[arg(value_parser = parse::order)]
     pub order: Option<OrderArg>,
     /// 이 상태까지 (기본: completed) | Until this status (default: completed)

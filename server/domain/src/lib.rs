@@ -108,6 +108,15 @@ pub trait View {
     fn tags(row: &Self::Row) -> Vec<Tag>;
 }
 
+/// How long a context may let work wait that nobody waits for, so that more of it shares a transaction. A notice that is
+/// a blink later costs a fraction of one that is alone.
+pub fn linger_ms(context: Context) -> u64 {
+    match context {
+        Context::Notification => 20,
+        Context::Order | Context::Payment | Context::Store | Context::Rider | Context::Customer => 0,
+    }
+}
+
 /// A command that a context sends itself because of what it heard.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reaction {

@@ -19,7 +19,7 @@ use std::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::{oneshot, watch};
 
@@ -29,6 +29,11 @@ const MAX_BATCH: usize = 256;
 const MAX_TIMERS: usize = 256;
 /// Looks at the timers at least this often, so that a changed system clock is noticed.
 const MAX_SLEEP: Duration = Duration::from_secs(10);
+/// A transaction that is shared by so many is one of a busy time: each commit costs a flush and whole pages, and a
+/// moment's wait makes it worth more. Few clients never meet it, so their answers come at once.
+const BUSY: usize = 8;
+/// The moment.
+const BUSY_LINGER: Duration = Duration::from_millis(2);
 /// Waits after a failed commit before the next try, so that a full disk does not become a busy loop.
 const FAULT_PAUSE: Duration = Duration::from_millis(200);
 /// Idempotency records live this long: a client that repeats a request later than a day is not retrying.
@@ -50,6 +55,17 @@ pub enum Work {
     Stop,
 }
 
+impl Work {
+    /// True when somebody waits for the answer, or for the end.
+    fn is_urgent(&self) -> bool {
+        match self {
+            Work::Command { order, .. } => order.stamp.by != shared::Actor::System,
+            Work::Stop => true,
+            Work::Hear { .. } | Work::Answer(_) | Work::Warm(_) => false,
+        }
+    }
+}
+
 /// How far a context has come: its own journal, and what it has heard of others.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
@@ -65,6 +81,13 @@ pub type RowKey = (Kind, Arc<str>);
 /// A context's committer.
 pub struct Committer {
     pub context: Context,
+    /// How long work that nobody waits for may wait for more of its kind.
+    pub linger: Duration,
+    /// True when the last transaction was shared by many: then the next one waits a moment for as many.
+    pub busy: bool,
+    /// Cursors that moved over events without an effect here: they are written with the next commit, because moving
+    /// them again after a crash costs nothing.
+    pub unwritten: HashMap<(Context, u16), u64>,
     pub core: Core,
     pub journal: Box<dyn Journal>,
     pub cache: Arc<Cache<RowKey, Stored>>,
@@ -110,19 +133,22 @@ impl Committer {
                 next_sweep = now + ANSWER_LIFE_MS / 24;
             }
             let wait = next_due.map_or(MAX_SLEEP, |due| Duration::from_millis((due - now).max(0) as u64).min(MAX_SLEEP));
-            let first = match self.inbox.recv_timeout(wait) {
-                Ok(work) => Some(work),
-                Err(RecvTimeoutError::Timeout) => None,
+            let work = match self.inbox.recv_timeout(wait) {
+                Ok(first) => self.gather(first),
+                Err(RecvTimeoutError::Timeout) => vec![],
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             let timers = next_due.is_some_and(|due| due <= now_ms());
-            match self.transact(first, timers) {
+            match self.transact(work, timers) {
                 Ok((stopped, set)) => {
                     if timers {
                         next_due = self.journal.next_due().unwrap_or(Some(now_ms()));
                     }
                     next_due = [next_due, set].into_iter().flatten().min();
                     if stopped {
+                        if let Err(fault) = self.journal.close() {
+                            tracing::warn!(context = self.context.name(), %fault, "the journal was not tidied up");
+                        }
                         return;
                     }
                 }
@@ -135,16 +161,42 @@ impl Committer {
         }
     }
 
+    /// The first piece of work, and what shares its transaction: whatever has arrived meanwhile, and, if nobody waits for
+    /// an answer, what arrives in a moment.
+    fn gather(&mut self, first: Work) -> Vec<Work> {
+        let linger = if self.busy { self.linger.max(BUSY_LINGER) } else { self.linger };
+        let until = Instant::now() + linger;
+        let mut work = vec![first];
+        while work.len() < MAX_BATCH {
+            let patient = !linger.is_zero() && (self.busy || !work.last().is_some_and(Work::is_urgent));
+            let next = if patient {
+                self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())).ok()
+            } else {
+                self.inbox.try_recv().ok()
+            };
+            match next {
+                Some(next) => work.push(next),
+                None => break,
+            }
+        }
+        self.busy = work.len() >= BUSY;
+        work
+    }
+
     /// One transaction. Says whether it was the last, and when the earliest timer that it set is due.
-    fn transact(&mut self, first: Option<Work>, timers: bool) -> Result<(bool, Option<Millis>), Fault> {
+    fn transact(&mut self, work: Vec<Work>, timers: bool) -> Result<(bool, Option<Millis>), Fault> {
         let mut draft = self.core.draft();
         let mut replies: Vec<Reply> = vec![];
-        let mut stopped = false;
+        let (mut stopped, idle) = (false, work.is_empty());
         {
             let shelf = Shelf { cache: &self.cache, journal: &*self.journal };
-            let rest = std::iter::from_fn(|| self.inbox.try_recv().ok()).take(MAX_BATCH);
-            for work in first.into_iter().chain(rest) {
+            for work in work {
                 match work {
+                    Work::Command { answer: Some(Answer { key, .. }), reply, .. }
+                        if draft.answers(key) || self.journal.answered(key)? =>
+                    {
+                        drop(reply.send(Err(Failure::Repeated)));
+                    }
                     Work::Command { order, answer, reply } => match self.core.command(&mut draft, &shelf, &order) {
                         Ok(done) => {
                             if let Some(answer) = answer {
@@ -154,7 +206,8 @@ impl Committer {
                         }
                         Err(failure) => drop(reply.send(Err(failure))),
                     },
-                    Work::Hear { source, partition, events, reply } => match self.core.hear(&mut draft, &shelf, source, partition, &events) {
+                    Work::Hear { source, partition, events, reply } => match self.core.hear(&mut draft, &shelf, source, partition, &events)
+                    {
                         Ok(heard) => replies.push(Reply::Hear(reply, heard)),
                         Err(fault) => drop(reply.send(Err(fault))),
                     },
@@ -173,8 +226,18 @@ impl Committer {
                 }
             }
         }
-        let commit = draft.finish();
+        let mut commit = draft.finish();
+        let moved = std::mem::take(&mut commit.cursors);
+        self.unwritten.extend(&moved);
+        // A commit for cursors alone would flush the disk for nothing; when it is quiet anyway, they are written.
+        if !commit.is_empty() || ((idle || stopped) && !self.unwritten.is_empty()) {
+            commit.cursors.clone_from(&self.unwritten);
+        }
         let outcome = if commit.is_empty() { Ok(()) } else { self.journal.commit(&commit) };
+        if outcome.is_ok() && !commit.is_empty() {
+            self.unwritten.clear();
+        }
+        commit.cursors = moved;
         if let Err(fault) = outcome {
             refuse_all(replies, &fault);
             return Err(fault);
@@ -189,7 +252,12 @@ impl Committer {
     fn publish(&mut self, commit: Commit) {
         self.core.committed(&commit);
         for parked in &commit.parked {
-            tracing::warn!(context = self.context.name(), stream = parked.stream, reason = parked.reason, "a reaction was refused and parked");
+            tracing::warn!(
+                context = self.context.name(),
+                stream = parked.stream,
+                reason = parked.reason,
+                "a reaction was refused and parked"
+            );
         }
         for put in commit.rows {
             self.cache.insert((put.kind, put.key), put.stored);

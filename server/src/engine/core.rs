@@ -31,6 +31,8 @@ pub enum Failure {
     Refused(Refusal),
     /// Infrastructure failed.
     Fault(Fault),
+    /// A request under this key came before.
+    Repeated,
 }
 
 impl From<Refusal> for Failure {
@@ -268,6 +270,7 @@ impl Core {
                 Ok(())
             }
             Err(Failure::Fault(fault)) => Err(fault),
+            Err(Failure::Repeated) => unreachable!("only requests of people have a key"),
             Err(Failure::Refused(refusal)) => {
                 let (stream, command, reason) = (order.stream.to_string(), order.command.clone(), refusal.code().to_owned());
                 draft.commit.parked.push(Parked { cause: order.cause, stream, command, reason, at_ms: order.stamp.at_ms });
@@ -383,6 +386,11 @@ impl Step<'_> {
 }
 
 impl Draft {
+    /// True when a request under this key is part of the draft.
+    pub fn answers(&self, key: [u8; 16]) -> bool {
+        self.commit.answers.iter().any(|answer| answer.key == key)
+    }
+
     fn merge(&mut self, effects: Effects) {
         self.rows.extend(effects.rows.into_iter().filter(|(_, slot)| slot.changed));
         self.heads = effects.heads;

@@ -13,10 +13,10 @@ use crate::{
     bus::{Bus, local::LocalBus},
     journal::{Answer, Fault, Parked, Reader, Slice, Stored, sqlite},
 };
-use committer::{Committer, Progress, RowKey, Work};
 pub use committer::now_ms;
-pub use core::{Done, Failure, Order};
+use committer::{Committer, Progress, RowKey, Work};
 use core::{Core, Rows};
+pub use core::{Done, Failure, Order};
 use domain::{Deadlines, watch::Topic};
 use live::Live;
 use quick_cache::sync::Cache;
@@ -113,6 +113,9 @@ impl Engine {
         let cache = Arc::new(Cache::new(CACHED_ROWS));
         let committer = Committer {
             context,
+            linger: Duration::from_millis(domain::linger_ms(context)),
+            busy: false,
+            unwritten: HashMap::new(),
             core: Core::new(context, config.deadlines.clone(), heads, cursors),
             journal,
             cache: cache.clone(),

@@ -44,7 +44,11 @@ impl Origins {
             let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
             let exact = rest.is_some_and(|host| !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:".contains(&b)));
             let value = HeaderValue::from_str(origin).ok().filter(|_| exact);
-            value.ok_or_else(|| format!("{origin}: an exact origin such as https://shop.example is wanted; * is refused, because answers depend on who asks"))
+            value.ok_or_else(|| {
+                format!(
+                    "{origin}: an exact origin such as https://shop.example is wanted; * is refused, because answers depend on who asks"
+                )
+            })
         };
         list.iter().map(one).collect::<Result<_, _>>().map(Self)
     }

@@ -151,7 +151,8 @@ pub fn position(app: &App, context: Context) -> String {
 
 /// Links lead to where the client found us. A host that could break out of a link is not repeated.
 fn base(headers: &HeaderMap) -> String {
-    let safe = |host: &&str| !host.is_empty() && host.len() <= 255 && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b));
+    let safe =
+        |host: &&str| !host.is_empty() && host.len() <= 255 && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b));
     match text(headers, "host").filter(safe) {
         Some(host) => format!("http://{host}"),
         None => String::new(),

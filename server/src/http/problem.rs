@@ -46,6 +46,8 @@ impl From<Failure> for Trouble {
         match failure {
             Failure::Refused(refusal) => Trouble::Rule(refusal),
             Failure::Fault(fault) => Trouble::Fault(fault.0),
+            // The first request under this key is on its way to the disk: its answer will be there in a moment.
+            Failure::Repeated => Trouble::Later(Code::InFlight, RETRY_AFTER_S),
         }
     }
 }

@@ -10,9 +10,13 @@ use argon2::{
 use shared::Millis;
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{SyncSender, sync_channel},
+    },
+    thread,
 };
-use tokio::{sync::Semaphore, task};
+use tokio::sync::oneshot;
 
 /// Memory, passes and lanes: the least that the OWASP Password Storage Cheat Sheet gives for Argon2id.
 const MEMORY_KIB: u32 = 19_456;
@@ -28,14 +32,16 @@ const WINDOW_MS: Millis = 60_000;
 /// Names that are watched at once: more than can fail in a window, since each failure costs a hash.
 const NAMES: usize = 20_000;
 
-/// Hashes and checks passwords, a few at a time.
+/// Hashes and checks passwords, a few at a time, on threads of their own. A hash takes 19 MiB: on threads that come and
+/// go, each would keep that much of the heap for itself.
 pub struct Passwords {
     argon: Argon2<'static>,
-    running: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
+    jobs: SyncSender<Job>,
     /// What the password of nobody is compared with.
     nobody: String,
 }
+
+type Job = Box<dyn FnOnce(&Argon2) + Send>;
 
 impl Passwords {
     /// With so many at a time.
@@ -44,8 +50,20 @@ impl Passwords {
         let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|why| broken(&why))?;
         let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let nobody = hash(&argon, "the password of nobody").map_err(|why| broken(&why))?;
-        let at_once = at_once.max(1);
-        Ok(Self { argon, running: Arc::new(Semaphore::new(at_once)), waiting: Arc::new(Semaphore::new(at_once + QUEUE)), nobody })
+        let (jobs, waiting) = sync_channel::<Job>(QUEUE);
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..at_once.max(1) {
+            let (waiting, argon) = (waiting.clone(), argon.clone());
+            let work = move || {
+                loop {
+                    let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let Ok(job) = next else { return };
+                    job(&argon);
+                }
+            };
+            thread::Builder::new().name("passwords".into()).spawn(work).map_err(|why| broken(&why))?;
+        }
+        Ok(Self { argon, jobs, nobody })
     }
 
     /// Hashes a password, in its PHC form with a salt of its own.
@@ -66,15 +84,11 @@ impl Passwords {
         Ok(good && somebody)
     }
 
+    /// A job goes on when its caller leaves: leaving must not make room for more.
     async fn queued<T: Send + 'static>(&self, work: impl FnOnce(&Argon2) -> T + Send + 'static) -> Result<T, IdentityError> {
-        let place = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| IdentityError::Busy)?;
-        let turn = Arc::clone(&self.running).acquire_owned().await.map_err(|_| IdentityError::Busy)?;
-        let argon = self.argon.clone();
-        // Both stay with the work, which goes on when the caller leaves: leaving must not make room for more.
-        let done = task::spawn_blocking(move || {
-            let _held = (place, turn);
-            work(&argon)
-        });
+        let (reply, done) = oneshot::channel();
+        let job: Job = Box::new(move |argon| drop(reply.send(work(argon))));
+        self.jobs.try_send(job).map_err(|_| IdentityError::Busy)?;
         done.await.map_err(|_| IdentityError::Fault("hashing"))
     }
 }

@@ -6,7 +6,7 @@
 pub mod sqlite;
 
 use domain::{Row, Tag};
-use shared::{Context, Kind, Millis, event::Position, Recorded};
+use shared::{Context, Kind, Millis, Recorded, event::Position};
 use std::{collections::HashMap, sync::Arc};
 
 /// Infrastructure that does not do its part: retried, logged once where it is handled, and opaque outside.
@@ -182,11 +182,23 @@ pub trait Journal: Send {
     /// A fault of the database.
     fn load(&self, kind: Kind, key: &str) -> Result<Option<Stored>, Fault>;
 
+    /// Whether a request under this key came before.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    fn answered(&self, key: [u8; 16]) -> Result<bool, Fault>;
+
     /// Makes a commit durable, whole or not at all.
     ///
     /// # Errors
     /// A fault of the database; nothing was changed, as far as is known.
     fn commit(&mut self, commit: &Commit) -> Result<(), Fault>;
+
+    /// Leaves the files as small as they can be, before the end.
+    ///
+    /// # Errors
+    /// A fault of the database; nothing is lost.
+    fn close(&mut self) -> Result<(), Fault>;
 
     /// The last sequence number of each partition.
     ///

@@ -23,7 +23,7 @@ const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = ["
     create table rows (kind text not null, key text not null, version integer not null, body text not null, unique (kind, key));
     create table tags (kind text not null, name text not null, sort integer not null, key text not null,
         primary key (kind, name, sort, key)) without rowid;
-    create table timers (id integer primary key autoincrement, kind text not null, stream text not null, name text not null,
+    create table timers (id integer primary key, kind text not null, stream text not null, name text not null,
         due_ms integer not null, command text not null, cause text, unique (kind, stream, name));
     create index timers_due on timers (due_ms);
     create table cursors (context text not null, partition integer not null, seq integer not null,
@@ -36,6 +36,8 @@ const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = ["
 /// Pages of the write-ahead log before they are copied back: ten times SQLite's default, because each copy stops the
 /// writer, and rows that are still hot are then copied once instead of ten times.
 const CHECKPOINT_PAGES: i64 = 10_000;
+/// Memory for pages, in KiB: the indexes of a busy evening.
+const CACHE_KIB: i64 = 16_384;
 /// Connections that read. Reads take microseconds, and there are few cores.
 const READERS: usize = 2;
 /// How long a connection waits for a lock. Only the backup tool of an operator would ever hold one.
@@ -83,6 +85,7 @@ fn prepare(connection: &Connection) -> Result<(), Fault> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(32);
     let safe: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
     if safe == 2 { Ok(()) } else { Err(Fault("sqlite does not flush every commit here".into())) }
@@ -92,7 +95,9 @@ fn migrate(connection: &mut Connection, path: &PathBuf, partitions: u16) -> Resu
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found > SCHEMA_VERSION {
         let path = path.display();
-        return Err(Fault(format!("{path} was written by a newer version (schema {found}, this is {SCHEMA_VERSION}): use that version, or another --data folder")));
+        return Err(Fault(format!(
+            "{path} was written by a newer version (schema {found}, this is {SCHEMA_VERSION}): use that version, or another --data folder"
+        )));
     }
     for version in found..SCHEMA_VERSION {
         let step = connection.transaction()?;
@@ -128,14 +133,21 @@ impl Journal for SqliteJournal {
         load(&self.connection, kind, key)
     }
 
+    fn answered(&self, key: [u8; 16]) -> Result<bool, Fault> {
+        Ok(self.connection.prepare_cached("select 1 from answers where key = ?")?.exists([key])?)
+    }
+
     fn commit(&mut self, commit: &Commit) -> Result<(), Fault> {
         let tx = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         append(&tx, &commit.events)?;
         commit.rows.iter().try_for_each(|put| write_row(&tx, put))?;
         write_timers(&tx, commit)?;
         for ((context, partition), seq) in &commit.cursors {
-            tx.prepare_cached("insert into cursors values (?, ?, ?) on conflict do update set seq = excluded.seq")?
-                .execute(params![context.name(), partition, *seq as i64])?;
+            tx.prepare_cached("insert into cursors values (?, ?, ?) on conflict do update set seq = excluded.seq")?.execute(params![
+                context.name(),
+                partition,
+                *seq as i64
+            ])?;
         }
         for answer in &commit.answers {
             tx.prepare_cached("insert into answers values (?, ?, ?, ?, ?) on conflict do update set body = coalesce(body, excluded.body)")?
@@ -145,6 +157,12 @@ impl Journal for SqliteJournal {
             tx.prepare_cached("insert into parked (body) values (?)")?.execute([serde_json::to_string(parked)?])?;
         }
         tx.commit()?;
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), Fault> {
+        // Readers keep their connections, so SQLite would leave the log as it is.
+        self.connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))?;
         Ok(())
     }
 
@@ -173,8 +191,9 @@ impl Journal for SqliteJournal {
     }
 
     fn due(&self, now_ms: Millis, limit: usize) -> Result<Vec<DueTimer>, Fault> {
-        let mut statement =
-            self.connection.prepare_cached("select id, due_ms, stream, command, cause from timers where due_ms <= ? order by due_ms, id limit ?")?;
+        let mut statement = self
+            .connection
+            .prepare_cached("select id, due_ms, stream, command, cause from timers where due_ms <= ? order by due_ms, id limit ?")?;
         let mut rows = statement.query(params![now_ms, limit as i64])?;
         let mut due = vec![];
         while let Some(row) = rows.next()? {
@@ -207,8 +226,11 @@ fn append(tx: &Connection, events: &[Arc<Recorded>]) -> Result<(), Fault> {
     for partition in partitions {
         let mine: Vec<&Recorded> = events.iter().map(|e| &**e).filter(|e| e.position.partition == partition).collect();
         let Some(last) = mine.last() else { continue };
-        tx.prepare_cached("insert into journal values (?, ?, ?)")?
-            .execute(params![partition, last.position.seq as i64, serde_json::to_string(&mine)?])?;
+        tx.prepare_cached("insert into journal values (?, ?, ?)")?.execute(params![
+            partition,
+            last.position.seq as i64,
+            serde_json::to_string(&mine)?
+        ])?;
     }
     Ok(())
 }
@@ -218,7 +240,8 @@ fn write_row(tx: &Connection, put: &Put) -> Result<(), Fault> {
     tx.prepare_cached("insert into rows values (?, ?, ?, ?) on conflict do update set version = excluded.version, body = excluded.body")?
         .execute(params![kind, &*put.key, put.stored.version as i64, serde_json::to_string(&*put.stored.row)?])?;
     for tag in &put.tags_gone {
-        tx.prepare_cached("delete from tags where kind = ? and name = ? and sort = ? and key = ?")?.execute(params![kind, tag.name, tag.sort, &*put.key])?;
+        tx.prepare_cached("delete from tags where kind = ? and name = ? and sort = ? and key = ?")?
+            .execute(params![kind, tag.name, tag.sort, &*put.key])?;
     }
     for tag in &put.tags_new {
         tx.prepare_cached("insert or ignore into tags values (?, ?, ?, ?)")?.execute(params![kind, tag.name, tag.sort, &*put.key])?;
@@ -233,14 +256,15 @@ fn write_timers(tx: &Connection, commit: &Commit) -> Result<(), Fault> {
     for timer in &commit.timers {
         let cause = timer.cause.map(|cause| serde_json::to_string(&cause)).transpose()?;
         // Setting a timer anew gives it another number, so that the firing of the old one cannot delete the new one.
-        tx.prepare_cached("insert or replace into timers (kind, stream, name, due_ms, command, cause) values (?, ?, ?, ?, ?, ?)")?.execute(params![
-            timer.command.kind().name(),
-            &*timer.stream,
-            timer.name,
-            timer.due_ms,
-            serde_json::to_string(&timer.command)?,
-            cause
-        ])?;
+        tx.prepare_cached("insert or replace into timers (kind, stream, name, due_ms, command, cause) values (?, ?, ?, ?, ?, ?)")?
+            .execute(params![
+                timer.command.kind().name(),
+                &*timer.stream,
+                timer.name,
+                timer.due_ms,
+                serde_json::to_string(&timer.command)?,
+                cause
+            ])?;
     }
     Ok(())
 }

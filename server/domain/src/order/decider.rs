@@ -109,7 +109,7 @@ impl Decider for Order {
             (S::ChangeRequested, C::Cancel { .. }) => return Err(Refusal::Locked { status: o.status }),
             (_, C::Cancel { .. }) => return Err(Refusal::TooLate { status: o.status }),
 
-            (S::Placed | S::Accepted, C::Change { basket }) if *basket == o.basket => return Err(Refusal::NothingChanged {}),
+            (s, C::Change { basket }) if *basket == o.basket && s != S::ChangeRequested => vec![],
             (S::Placed | S::Accepted, C::Change { basket }) => vec![E::ChangeRequested { about, basket: basket.clone(), at_ms }],
             (S::ChangeRequested, C::Change { basket }) if o.change.as_ref() == Some(basket) => vec![],
             (S::ChangeRequested | S::CancelRequested, C::Change { .. }) => return Err(Refusal::Locked { status: o.status }),
