@@ -1,8 +1,8 @@
 //! The whole city: six contexts, the network between them, the outside world, and a clock that jumps.
 
 use super::{
-    agree,
     actors::{Mood, View, request},
+    agree,
     cast::{Cast, bits, morning},
     coverage::Coverage,
     network::Network,
@@ -211,12 +211,13 @@ impl City {
         let orders = &self.nodes[Context::Order as usize].disk;
         let now_ms = self.nodes[Context::Order as usize].clock(self.now_ms);
         let view = View { cast: &self.cast, watch: &self.watch, orders, now_ms };
-        if self.to_place > 0 && (self.watch.orders.is_empty() || self.rng.percent(12)) {
+        let request = if self.to_place > 0 && (self.watch.orders.is_empty() || self.rng.percent(12)) {
             let place = view.place(&mut self.rng)?;
             self.to_place -= 1;
-            return Some(place);
-        }
-        let request = view.act(&mut self.rng, &self.mood)?;
+            place
+        } else {
+            view.act(&mut self.rng, &self.mood)?
+        };
         // Some people press twice.
         if self.rng.percent(8) {
             self.unanswered.push(request.clone());

@@ -7,7 +7,7 @@ use server::{
 };
 use shared::{Context, Kind, Millis, Recorded, event::Position};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -123,6 +123,8 @@ pub struct Node {
     pub behind: BTreeSet<(Context, u16)>,
     /// All subscriptions.
     pub sources: Vec<(Context, u16)>,
+    /// Cursors that are newer than those on the disk.
+    pub unwritten: HashMap<(Context, u16), u64>,
     /// Until when nobody is there.
     pub away_until_ms: Millis,
     /// How much its clock is wrong.
@@ -133,13 +135,14 @@ impl Node {
     pub fn new(context: Context, partitions: usize, sources: Vec<(Context, u16)>, skew_ms: Millis) -> Self {
         let disk = Disk { journal: vec![vec![]; partitions], ..Disk::default() };
         let core = Core::new(context, Deadlines::default(), disk.heads(), [].into());
-        Self { context, disk, core, inbox: vec![], behind: BTreeSet::new(), sources, away_until_ms: 0, skew_ms }
+        Self { context, disk, core, inbox: vec![], behind: BTreeSet::new(), sources, unwritten: HashMap::new(), away_until_ms: 0, skew_ms }
     }
 
     /// The process ends and another begins with what is on the disk. Gives back what had arrived, which is lost.
     pub fn restart(&mut self) -> Vec<Load> {
         let cursors = self.disk.cursors.iter().map(|(key, cursor)| (*key, *cursor)).collect();
         self.core = Core::new(self.context, Deadlines::default(), self.disk.heads(), cursors);
+        self.unwritten.clear();
         self.behind = self.sources.iter().copied().collect();
         std::mem::take(&mut self.inbox)
     }

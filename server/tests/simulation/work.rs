@@ -12,7 +12,7 @@ use server::{
     journal::Commit,
 };
 use shared::{Command, Context, OrderId, order};
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// How a transaction ends, beside being committed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,6 +25,9 @@ enum Fate {
     /// The process ended after the commit, before anybody was told.
     After,
 }
+
+/// Requests of this transaction, by their keys.
+type Begun = BTreeMap<[u8; 16], Arc<str>>;
 
 /// What a caller is told.
 enum Outcome {
@@ -51,6 +54,7 @@ impl City {
         let now_ms = node.clock(self.now_ms);
         let mut draft = node.core.draft();
         let (mut answered, mut fired, mut gaps) = (vec![], vec![], vec![]);
+        let mut begun = BTreeMap::new();
         for load in &loads {
             match load {
                 Load::Events { source, partition, events } => {
@@ -61,7 +65,7 @@ impl City {
                 }
                 Load::Command(request) if barred(&self.watch, self.mood.once, request) => {}
                 Load::Command(request) => {
-                    let outcome = decide(node, &mut draft, request)?;
+                    let outcome = decide(node, &mut draft, &mut begun, request)?;
                     answered.push((request, outcome));
                 }
             }
@@ -79,7 +83,7 @@ impl City {
             for (request, outcome) in answered {
                 self.answered(fate, request, outcome)?;
             }
-            self.commit(context, &commit, &fired, fate)?;
+            self.commit(context, commit, &fired, fate)?;
         } else {
             self.nothing_happened(context, &loads, fate);
         }
@@ -96,7 +100,7 @@ impl City {
         self.rng.pick(&[Fate::Refused, Fate::Before, Fate::After])
     }
 
-    fn commit(&mut self, context: Context, commit: &Commit, fired: &[Set], fate: Fate) -> Result<(), Broken> {
+    fn commit(&mut self, context: Context, mut commit: Commit, fired: &[Set], fate: Fate) -> Result<(), Broken> {
         for event in &commit.events {
             self.story.tell(|| format!("  {} {} v{} {}", event.position, event.stream, event.version, words(&event.event)));
             self.story.tell_in_full(|| format!("{event:?}"));
@@ -104,14 +108,21 @@ impl City {
         for ((kind, stream, name), _) in fired {
             self.story.tell(|| format!("  timer {name} of {} {stream} fired", kind.name()));
         }
-        self.watch.see(commit, fired)?;
+        self.watch.see(&commit, fired)?;
+        let moved = std::mem::take(&mut commit.cursors);
         let node = &mut self.nodes[context as usize];
-        node.disk.commit(commit);
-        node.core.committed(commit);
+        node.unwritten.extend(&moved);
+        // Cursors that moved over events without an effect may stay in memory: they are written with the next commit.
+        if !commit.is_empty() || self.rng.percent(50) {
+            commit.cursors = std::mem::take(&mut node.unwritten);
+            node.disk.commit(&commit);
+        }
+        commit.cursors = moved;
+        node.core.committed(&commit);
         hold!(node.core.heads() == node.disk.heads(), "the heads of {context:?} are those of its journal");
         self.coverage.events += commit.events.len() as u64;
         self.coverage.timers += fired.len() as u64;
-        self.network.publish(&mut self.rng, &mut self.nodes, context, commit, fate == Fate::Committed, self.now_ms);
+        self.network.publish(&mut self.rng, &mut self.nodes, context, &commit, fate == Fate::Committed, self.now_ms);
         Ok(())
     }
 
@@ -175,20 +186,24 @@ fn barred(watch: &Watch, once: bool, request: &Request) -> bool {
     once && seen.is_some_and(|seen| seen.asked_change)
 }
 
-/// Decides a command as the edge does: a request that was answered before gets the first answer.
-fn decide(node: &Node, draft: &mut Draft, request: &Request) -> Result<Outcome, Broken> {
-    if let Some(first) = request.answer.as_ref().and_then(|answer| node.disk.answers.get(&answer.key)) {
-        return Ok(Outcome::Unchanged(first.stream.clone()));
+/// Decides a command as the committer does: a request that came before, if only in this transaction, gets the first answer.
+fn decide(node: &Node, draft: &mut Draft, begun: &mut Begun, request: &Request) -> Result<Outcome, Broken> {
+    if let Some(answer) = &request.answer {
+        let first = node.disk.answers.get(&answer.key).map(|first| &first.stream).or(begun.get(&answer.key));
+        if let Some(first) = first {
+            return Ok(Outcome::Unchanged(first.clone()));
+        }
     }
     let stream = request.order.stream.clone();
     match node.core.command(draft, &node.disk, &request.order) {
         Ok(done) => {
             if let Some(answer) = &request.answer {
+                begun.insert(answer.key, stream.clone());
                 node.core.answer(draft, answer.clone());
             }
             Ok(if done.unchanged { Outcome::Unchanged(stream) } else { Outcome::Done(stream) })
         }
         Err(Failure::Refused(refusal)) => Ok(Outcome::Refused(refusal.code())),
-        Err(Failure::Fault(fault)) => Err(format!("a disk in memory has no faults: {fault}")),
+        Err(failure) => Err(format!("a disk in memory has no faults: {failure:?}")),
     }
 }
