@@ -33,7 +33,7 @@ impl Mood {
     pub fn new(rng: &mut Rng, once: bool) -> Self {
         Self {
             cancels: rng.pick(&[2, 6, 30]),
-            changes: rng.pick(&[0, 6, 30]),
+            changes: rng.pick(&[2, 12, 40]),
             rejects: rng.pick(&[3, 10, 40]),
             silly: rng.pick(&[0, 5, 15]),
             shuts: rng.pick(&[0, 2, 6]),
