@@ -87,7 +87,14 @@ impl View<'_> {
         let (customer, shop) = (rng.pick(&self.cast.customers), rng.pick(&self.cast.shops));
         let profile = self.storefront(shop.store)?;
         let basket = pricing::price(profile, &wishes(rng), self.now_ms).ok()?;
-        let about = About { order: OrderId(bits(rng)), customer, store: shop.store, owner: shop.owner, store_name: profile.name.clone() };
+        let about = About {
+            order: OrderId(bits(rng)),
+            customer,
+            store: shop.store,
+            owner: shop.owner,
+            store_name: profile.name.clone(),
+            cell: domain::geo::cell(profile.at),
+        };
         let means = match rng.below(20) {
             0 | 1 => Means::DeclinedCard,
             2 | 3 => Means::OnceCard,

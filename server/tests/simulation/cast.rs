@@ -119,7 +119,10 @@ pub fn wishes(rng: &mut Rng) -> Vec<Wish> {
     (0..count).map(|i| wish(i, rng.between(1, 2))).collect()
 }
 
-/// The time at which a run begins: any hour of a Wednesday.
+/// The time at which a run begins: a Wednesday in Korea, between ten in the morning, when all stores are open, and midnight,
+/// so that some runs see a day change.
 pub fn morning(rng: &mut Rng) -> Millis {
-    1_767_711_600_000 + rng.between(0, 86_400_000 - 1)
+    const MIDNIGHT_MS: Millis = 1_767_711_600_000;
+    const HOUR_MS: Millis = 3_600_000;
+    MIDNIGHT_MS + rng.between(10 * HOUR_MS, 24 * HOUR_MS)
 }
