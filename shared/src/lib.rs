@@ -37,7 +37,7 @@ pub use id::{AccountId, CustomerId, OrderId, RiderId, StoreId};
 pub use lang::Lang;
 pub use money::Won;
 pub use people::{Actor, Role, Sender, Stamp};
-pub use place::Point;
+pub use place::{Cell, Point};
 pub use refusal::Refusal;
 pub use sealed::{Contact, Sealed};
 pub use text::{Count, Text};

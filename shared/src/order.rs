@@ -1,6 +1,6 @@
 //! The order: what a customer asks for, and where it stands.
 
-use crate::{AccountId, Count, CustomerId, Lang, Millis, Minutes, OrderId, Point, RiderId, Role, Sealed, Sender, StoreId, Text, Won};
+use crate::{AccountId, Cell, Count, CustomerId, Lang, Millis, Minutes, OrderId, Point, RiderId, Role, Sealed, Sender, StoreId, Text, Won};
 use serde::{Deserialize, Serialize};
 
 /// A dish by name, with the options chosen, as the customer asks for it.
@@ -69,6 +69,8 @@ pub struct About {
     pub owner: AccountId,
     /// The store's name at the time.
     pub store_name: Text<60>,
+    /// Where the store is, roughly: who is near hears of the delivery.
+    pub cell: Cell,
 }
 
 /// What the rider must know of the way. The exact door stays sealed until the pick-up.

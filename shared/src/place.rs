@@ -30,3 +30,14 @@ impl<'de> Deserialize<'de> for Point {
         Self::new(lat, lng).ok_or_else(|| de::Error::custom("lat from -90 to 90 and lng from -180 to 180 are wanted"))
     }
 }
+
+/// A cell of the map: a twentieth of a degree each way, at least 4 km wide in Korea. Lists and live streams of what is
+/// near are kept cell by cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Cell(pub i16, pub i16);
+
+impl std::fmt::Display for Cell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "cell:{}:{}", self.0, self.1)
+    }
+}

@@ -1,6 +1,6 @@
 //! Distances.
 
-use shared::Point;
+use shared::{Cell, Point};
 
 /// Kilometres over the ground between two points, by the haversine formula on a sphere of 6,371 km.
 pub fn distance_km(a: Point, b: Point) -> f64 {
@@ -25,22 +25,27 @@ pub const NEAR_KM: f64 = 5.0;
 /// How far it is shown when nobody near came for it.
 pub const WIDE_KM: f64 = 20.0;
 
-/// The cell of a grid of a twentieth of a degree, at least 4 km wide in Korea: a list of places near is read cell by cell.
-pub fn cell(at: Point) -> String {
-    cell_at((at.lat * 20.0).floor() as i64, (at.lng * 20.0).floor() as i64)
+/// The cell that a point is in.
+pub fn cell(at: Point) -> Cell {
+    cell_at(steps(at.lat), steps(at.lng))
 }
 
 /// All cells within so many kilometres, the own one included.
-pub fn cells_within(at: Point, km: f64) -> Vec<String> {
+pub fn cells_within(at: Point, km: f64) -> Vec<Cell> {
     let steps_lat = (km / 111.0 * 20.0).ceil() as i64;
     // A degree of longitude shrinks towards the poles; beyond 80 degrees nobody delivers.
     let steps_lng = (km / (111.0 * at.lat.to_radians().cos().max(0.17)) * 20.0).ceil() as i64;
-    let (lat, lng) = ((at.lat * 20.0).floor() as i64, (at.lng * 20.0).floor() as i64);
+    let (lat, lng) = (steps(at.lat), steps(at.lng));
     (-steps_lat..=steps_lat).flat_map(|a| (-steps_lng..=steps_lng).map(move |b| cell_at(lat + a, lng + b))).collect()
 }
 
-fn cell_at(lat: i64, lng: i64) -> String {
-    format!("cell:{lat}:{lng}")
+fn steps(degrees: f64) -> i64 {
+    (degrees * 20.0).floor() as i64
+}
+
+/// Degrees have their limits, so steps of them fit: 180 degrees are 3,600.
+fn cell_at(lat: i64, lng: i64) -> Cell {
+    Cell(lat.clamp(-4_000, 4_000) as i16, lng.clamp(-4_000, 4_000) as i16)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Live streams: whom an event concerns while they watch, and what they are told.
 
 use crate::story;
-use shared::{AccountId, Event, Kind, OrderId, Recorded, StoreId, api::Change, delivery, order, payment, ticket};
+use shared::{AccountId, Cell, Event, Kind, OrderId, Recorded, StoreId, api::Change, delivery, order, payment, ticket};
 
 /// What one may watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -14,8 +14,8 @@ pub enum Topic {
     Owner(Kind, AccountId),
     /// All of a store.
     Store(Kind, StoreId),
-    /// All of them.
-    All(Kind),
+    /// All of a cell of the map.
+    Cell(Kind, Cell),
 }
 
 /// Whom an event concerns.
@@ -34,7 +34,7 @@ pub fn topics(event: &Event) -> Vec<Topic> {
             let about = event.about();
             vec![Topic::One(kind, about.order), Topic::Owner(kind, about.owner)]
         }
-        Event::Delivery(event) => vec![Topic::One(kind, event.order()), Topic::All(kind)],
+        Event::Delivery(event) => vec![Topic::One(kind, event.order()), Topic::Cell(kind, event.about().cell)],
         Event::Payment(event) => vec![Topic::One(kind, event.order())],
         Event::Store(_) | Event::Rider(_) | Event::Customer(_) | Event::Review(_) | Event::Notice(_) => vec![],
     }

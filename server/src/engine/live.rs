@@ -20,12 +20,14 @@ pub struct Live {
 
 impl Live {
     /// Watches from now on. The stream ends when the watcher falls behind, or the server stops.
-    pub fn watch(&self, topic: Topic) -> mpsc::Receiver<Arc<Recorded>> {
+    pub fn watch(&self, topics: &[Topic]) -> mpsc::Receiver<Arc<Recorded>> {
         let (sender, receiver) = mpsc::channel(WAITING);
         let mut watchers = self.watchers.write().unwrap_or_else(PoisonError::into_inner);
-        let same = watchers.entry(topic).or_default();
-        same.retain(|watcher| !watcher.is_closed());
-        same.push(sender);
+        for topic in topics {
+            let same = watchers.entry(*topic).or_default();
+            same.retain(|watcher| !watcher.is_closed());
+            same.push(sender.clone());
+        }
         receiver
     }
 

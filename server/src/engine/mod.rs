@@ -249,9 +249,9 @@ impl Engine {
         self.bus.listen(context, partition)
     }
 
-    /// Watches a topic from now on.
-    pub fn watch(&self, topic: Topic) -> mpsc::Receiver<Arc<Recorded>> {
-        self.live.watch(topic)
+    /// Watches topics from now on.
+    pub fn watch(&self, topics: &[Topic]) -> mpsc::Receiver<Arc<Recorded>> {
+        self.live.watch(topics)
     }
 
     /// Finishes what has begun, and stops.

@@ -119,7 +119,8 @@ pub async fn post(app: &App, caller: &Caller, kind: Kind, body: &[u8]) -> Result
     let order = prepare(app, caller, kind, &named, body)?;
     let stream = order.stream.clone();
     let record = Answer { key: named.key, fingerprint: named.fingerprint, stream: stream.clone(), body: None, at_ms: caller.at_ms };
-    let changes = (kind == Kind::Order).then(|| OrderId::parse(&stream)).flatten().map(|id| app.engine.watch(Topic::One(Kind::Order, id)));
+    let changes =
+        (kind == Kind::Order).then(|| OrderId::parse(&stream)).flatten().map(|id| app.engine.watch(&[Topic::One(Kind::Order, id)]));
     let done = app.engine.dispatch(order, Some(record.clone())).await?;
     let row = match changes {
         Some(changes) => paid(app, &stream, done.stored.row, changes).await?,
@@ -206,6 +207,7 @@ fn place(app: &App, caller: &Caller, order: OrderId, wanted: &NewOrder) -> Resul
         store: store.store,
         owner: store.owner,
         store_name: store.name.clone(),
+        cell: geo::cell(store.at),
     };
     let drop = order::Drop {
         contact: seal(app, caller, &wanted.contact)?,

@@ -18,11 +18,11 @@ use axum::{
     },
 };
 use domain::{
-    Row, Shown, geo,
+    Row, geo,
     watch::{Topic, change, topics},
 };
 use futures_util::{Stream, StreamExt, stream};
-use shared::{AccountId, Actor, Kind, OrderId, Recorded, Refusal, Role, api::Change, order, problem::Code};
+use shared::{AccountId, Kind, OrderId, Point, Recorded, Refusal, Role, api::Change, order, problem::Code};
 use std::{
     collections::HashMap,
     convert::Infallible,
@@ -87,7 +87,7 @@ pub async fn one(app: &Arc<App>, caller: Caller, headers: &HeaderMap, id: &str) 
     let after = last_id(headers).map(str::parse::<u64>).transpose().map_err(|_| unreadable_id())?.unwrap_or(0);
     caller.catch_up(app, Kind::Order).await;
     // The watch begins before the past is read, so that nothing falls between them.
-    let changes = app.engine.watch(Topic::One(Kind::Order, order));
+    let changes = app.engine.watch(&[Topic::One(Kind::Order, order)]);
     let stored = app.engine.read(Kind::Order, id)?.ok_or(Refusal::NotFound {})?;
     stored.row.show(&caller.actor).ok_or(Refusal::NotFound {})?;
     let Row::Order(Some(taken)) = &*stored.row else { return Err(Refusal::NotFound {}.into()) };
@@ -110,7 +110,7 @@ pub async fn one(app: &Arc<App>, caller: Caller, headers: &HeaderMap, id: &str) 
         }
         None
     });
-    respond(app, &caller, Box::pin(past.chain(follow)))
+    respond(app, caller, Box::pin(past.chain(follow)), None)
 }
 
 /// A step of the past, as it was told live.
@@ -136,30 +136,30 @@ fn told(order: OrderId, step: &shared::api::Step) -> Change {
 /// Not logged in, not in a role for it, or an id that cannot be read.
 pub async fn many(app: &Arc<App>, caller: Caller, headers: &HeaderMap, kind: Kind, query: &Query) -> Result<Response, Trouble> {
     let account = caller.account()?;
-    let topic = match kind {
+    let watched = match kind {
         Kind::Order => match side(&caller, query)?.1 {
-            Role::Customer => Topic::Customer(kind, account),
-            _ => Topic::Owner(kind, account),
+            Role::Customer => vec![Topic::Customer(kind, account)],
+            _ => vec![Topic::Owner(kind, account)],
         },
-        Kind::Ticket => caller.one_of(&[Role::Owner]).map(|account| Topic::Owner(kind, account))?,
-        Kind::Delivery => caller.one_of(&[Role::Rider]).map(|_| Topic::All(kind))?,
+        Kind::Ticket => vec![Topic::Owner(kind, caller.one_of(&[Role::Owner])?)],
+        Kind::Delivery => {
+            caller.one_of(&[Role::Rider])?;
+            near(rider_position(app, &caller)?)
+        }
         _ => return Err(Code::NotFound.into()),
     };
-    if kind == Kind::Delivery {
-        rider_position(app, &caller)?;
-    }
-    let changes = app.engine.watch(topic);
+    let changes = app.engine.watch(&watched);
     let heads = app.engine.heads(kind.context());
     let from = last_id(headers).map(|id| positions(id, heads.len()).ok_or_else(unreadable_id)).transpose()?;
     let missed: u64 = from.iter().flatten().zip(&heads).map(|(from, head)| head.saturating_sub(*from)).sum();
     // A position that is not reached yet is another journal's: waiting for it would hide what comes until then.
     let is_ahead = from.iter().flatten().zip(&heads).any(|(from, head)| from > head);
     let is_gap = missed > MAX_MISSED || is_ahead;
-    let reader = Reader { app: app.clone(), actor: caller.actor.clone(), kind, topic };
+    let reader = Reader { app: app.clone(), kind, watched: watched.clone() };
     let start = from.filter(|_| !is_gap).unwrap_or_else(|| heads.clone());
     let first = Sse::default().event(if is_gap { "gap" } else { "ready" }).id(written(&start)).data("{}");
     let follow = reader.follow(start, heads, changes);
-    respond(app, &caller, Box::pin(stream::iter([first]).chain(follow)))
+    respond(app, caller, Box::pin(stream::iter([first]).chain(follow)), (kind == Kind::Delivery).then_some(watched))
 }
 
 /// `12` for one partition, `12-7-9` for three.
@@ -175,9 +175,8 @@ fn positions(id: &str, partitions: usize) -> Option<Vec<u64>> {
 /// Whoever reads a stream of many.
 struct Reader {
     app: Arc<App>,
-    actor: Actor,
     kind: Kind,
-    topic: Topic,
+    watched: Vec<Topic>,
 }
 
 impl Reader {
@@ -228,45 +227,38 @@ impl Reader {
     }
 
     fn frame(&self, recorded: &Recorded, at: &[u64]) -> Option<Sse> {
-        let concerns = recorded.event.kind() == self.kind && topics(&recorded.event).contains(&self.topic) && !self.is_unpaid(recorded);
-        let change = change(recorded).filter(|_| concerns && self.is_near(recorded))?;
+        let mine = recorded.event.kind() == self.kind && topics(&recorded.event).iter().any(|topic| self.watched.contains(topic));
+        let change = change(recorded).filter(|_| mine && !self.is_unpaid(recorded))?;
         Some(frame(written(at), &change))
     }
 
     /// An order that ends unpaid was never the store's, whose owner does not hear of its end either.
     fn is_unpaid(&self, recorded: &Recorded) -> bool {
-        matches!(self.topic, Topic::Owner(..))
+        matches!(self.watched[..], [Topic::Owner(..)])
             && matches!(&recorded.event, shared::Event::Order(order::Event::Cancelled { refund, .. }) if *refund == shared::Won::ZERO)
     }
+}
 
-    /// A rider hears of jobs that could be on the list, and of the own ones.
-    fn is_near(&self, recorded: &Recorded) -> bool {
-        let shared::Event::Delivery(event) = &recorded.event else { return true };
-        let engine = &self.app.engine;
-        let Some(account) = self.actor.account() else { return false };
-        let rider = engine.read(Kind::Rider, &shared::RiderId(account.0).to_string()).ok().flatten();
-        let job = engine.read(Kind::Delivery, &event.order().to_string()).ok().flatten();
-        match (rider.and_then(|r| r.row.show(&self.actor)), job.and_then(|j| j.row.show(&self.actor))) {
-            (Some(Shown::Rider(rider)), Some(Shown::Delivery(job))) => {
-                rider.jobs.contains(&job.order) || rider.at.is_some_and(|at| geo::distance_km(at, job.store_at) <= geo::WIDE_KM)
-            }
-            _ => false,
-        }
-    }
+/// Jobs that could be on a rider's list: those of the cells around.
+fn near(at: Point) -> Vec<Topic> {
+    geo::cells_within(at, geo::WIDE_KM).into_iter().map(|cell| Topic::Cell(Kind::Delivery, cell)).collect()
 }
 
 fn frame(id: String, change: &Change) -> Sse {
     Sse::default().event("change").id(id).data(serde_json::to_string(change).unwrap_or_default())
 }
 
-/// The answer. It ends when the caller's login does, or when the server stops.
-fn respond(app: &Arc<App>, caller: &Caller, frames: Frames) -> Result<Response, Trouble> {
+/// The answer. It ends when the caller's login does, when the server stops, and when a rider has moved to where other
+/// jobs are near: the reader comes back with the last id, and misses nothing.
+fn respond(app: &Arc<App>, caller: Caller, frames: Frames, area: Option<Vec<Topic>>) -> Result<Response, Trouble> {
     let open = app.streams.enter(caller.account()?, app.config.max_streams).ok_or(Trouble::Later(Code::TooManyRequests, 5))?;
-    let (token, identity) = (caller.token.clone().unwrap_or_default(), app.identity.clone());
+    let watching = app.clone();
     let logged_out = async move {
         loop {
             tokio::time::sleep(HEARTBEAT).await;
-            if identity.verify(&token, now_ms()).is_err() {
+            let known = watching.identity.verify(caller.token.as_deref().unwrap_or_default(), now_ms()).is_ok();
+            let elsewhere = area.as_ref().is_some_and(|area| rider_position(&watching, &caller).map(near).ok().as_ref() != Some(area));
+            if !known || elsewhere {
                 return;
             }
         }

@@ -257,7 +257,7 @@ fn nearby(app: &App, caller: &Caller, kind: Kind, query: &Query, page: Page) -> 
         _ => return Err(parameter("lat and lng: both are wanted, or none")),
     };
     let km = number(query, "km")?.unwrap_or(geo::NEAR_KM).clamp(0.1, MAX_KM);
-    let tags = here.map_or_else(|| vec!["all".to_owned()], |here| geo::cells_within(here, km));
+    let tags = here.map_or_else(|| vec!["all".to_owned()], |here| geo::cells_within(here, km).iter().map(ToString::to_string).collect());
     let wanted = query.get("name").map(|name| name.trim().to_lowercase()).unwrap_or_default();
     let only_open = query.get("open").is_some_and(|open| open == "true");
     let mut found = vec![];

@@ -51,7 +51,14 @@ pub fn at_store() -> Point {
 }
 
 pub fn about() -> About {
-    About { order: order_id(), customer: customer_id(), store: store_id(), owner: owner_id(), store_name: text("교촌") }
+    About {
+        order: order_id(),
+        customer: customer_id(),
+        store: store_id(),
+        owner: owner_id(),
+        store_name: text("교촌"),
+        cell: shared::Cell(749, 2540),
+    }
 }
 
 /// Nobody has ordered it yet; 20,000 won with the fee.

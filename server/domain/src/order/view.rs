@@ -36,6 +36,6 @@ impl View for Storefronts {
     }
 
     fn tags(row: &Profile) -> Vec<Tag> {
-        vec![tag("all", 0), tag(geo::cell(row.at), 0)]
+        vec![tag("all", 0), tag(geo::cell(row.at).to_string(), 0)]
     }
 }
