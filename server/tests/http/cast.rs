@@ -50,7 +50,8 @@ pub struct Cast {
     pub store: String,
     /// Of `choi`.
     pub other_store: String,
-    told: watch::Receiver<Vec<Frame>>,
+    /// What park and han were told so far.
+    pub told: watch::Receiver<Vec<Frame>>,
 }
 
 impl Cast {

@@ -38,9 +38,26 @@ struct Watcher {
     task: JoinHandle<(Vec<Told>, usize)>,
 }
 
-/// Opens a stream, follows it, and drops the connection after so many events; then comes back. The cuts grow rarer, so
-/// that it ends.
-async fn watch(ask: Ask, whose: String, seed: usize) -> Watcher {
+/// What others hear meanwhile, and whether all is over.
+#[derive(Clone)]
+struct Others {
+    told: watch::Receiver<Vec<Frame>>,
+    over: watch::Receiver<bool>,
+}
+
+impl Others {
+    async fn hear_more(&mut self, events: usize) {
+        let enough = self.told.borrow().len() + events;
+        tokio::select! {
+            _ = self.told.wait_for(|told| told.len() >= enough) => {}
+            _ = self.over.wait_for(|over| *over) => {}
+        }
+    }
+}
+
+/// Opens a stream, follows it, and drops the connection after so many events; it comes back when others have heard more,
+/// or when all is `over`. The cuts grow rarer, so that it ends.
+async fn watch(ask: Ask, whose: String, seed: usize, mut others: Others) -> Watcher {
     let (counted, count) = watch::channel(0);
     let (stop, mut stopped) = watch::channel(false);
     let is_many = !ask.path.contains("/ord_");
@@ -80,6 +97,7 @@ async fn watch(ask: Ask, whose: String, seed: usize) -> Watcher {
                 cuts += 1;
                 patience = told.len() + 5 * (cuts + 1) + seed % 7;
                 drop(stream);
+                others.hear_more(1 + seed % 9).await;
                 stream = ask.open(last.as_deref()).await;
             }
         }
@@ -100,10 +118,13 @@ async fn two_thousand_watchers_miss_nothing_and_see_nothing_twice() {
     let mine = people.iter().flat_map(|person| (0..EACH).map(move |_| ("/orders/events?as=customer", person)));
     let stores =
         (0..OF_OWNER).map(|_| ("/orders/events", &cast.park)).chain((0..OF_OTHER).map(|_| ("/orders/events?as=owner", &cast.choi)));
+    let (all_over, over) = watch::channel(false);
+    let others = Others { told: cast.told.clone(), over };
     let mut watchers: Vec<Watcher> = vec![];
     let wanted: Vec<(&str, &Person)> = mine.chain(stores).collect();
     for some in wanted.chunks(100) {
-        let opened = some.iter().enumerate().map(|(i, (path, who))| watch(ask(path, who), who.bits.clone(), watchers.len() + i));
+        let opened =
+            some.iter().enumerate().map(|(i, (path, who))| watch(ask(path, who), who.bits.clone(), watchers.len() + i, others.clone()));
         let opened = join_all(opened).await;
         watchers.extend(opened);
     }
@@ -113,10 +134,12 @@ async fn two_thousand_watchers_miss_nothing_and_see_nothing_twice() {
         let order = live(&cast, person, i).await;
         // Whoever opens the stream of one order hears its whole story, however late.
         for (n, who) in [person, person, &cast.operator].into_iter().enumerate() {
-            single.push((order.clone(), watch(ask(&format!("/orders/{order}/events"), who), String::new(), 3 * i + n).await));
+            single
+                .push((order.clone(), watch(ask(&format!("/orders/{order}/events"), who), String::new(), 3 * i + n, others.clone()).await));
         }
         end(&cast, person, &order, i).await;
     }
+    all_over.send_replace(true);
     let journal = journal(&cast).await;
     assert!(journal.len() > 100, "only {} events: too quiet a life", journal.len());
     check(watchers, &journal).await;
@@ -260,7 +283,7 @@ async fn a_slow_reader_is_cut_off_and_misses_nothing() {
         join_all(orders.iter().map(|order| cast.cancel(order))).await;
     }
     // It holds no more than what was waiting when it fell behind, and then it ends.
-    let first = tokio::time::timeout(PATIENCE, drain(&mut stalled, usize::MAX)).await.expect("a reader that stalls was not cut off");
+    let first = drain(&mut stalled, usize::MAX).await;
     assert!(first.len() > 100 && first.len() < 3 * ORDERS, "{} of {}", first.len(), 3 * ORDERS);
     let last = first.last().unwrap().id.clone();
     let rest = drain(&mut open(Some(&last)).await, 1 + 3 * ORDERS - (first.len() - 1)).await;
@@ -279,7 +302,8 @@ async fn a_slow_reader_is_cut_off_and_misses_nothing() {
 async fn drain(body: &mut BodyDataStream, most: usize) -> Vec<Frame> {
     let mut frames = vec![];
     while frames.len() < most {
-        let Some(chunk) = body.next().await else { break };
+        let next = tokio::time::timeout(PATIENCE, body.next()).await;
+        let Some(chunk) = next.unwrap_or_else(|_| panic!("nothing more comes after {}", frames.len())) else { break };
         frames.extend(crate::sse::read(std::str::from_utf8(&chunk.unwrap()).unwrap()));
     }
     frames
@@ -312,7 +336,7 @@ async fn a_stream_ends_with_the_right_to_it() {
     cast.house.put(&format!("/deliveries/{order}/deliver"), &cast.yoon, &json!({})).await.ok();
     let told = async |stream: &mut crate::sse::Stream| {
         let mut told: Vec<String> = vec![];
-        while let Some(frame) = stream.next().await {
+        while let Some(frame) = tokio::time::timeout(PATIENCE, stream.next()).await.expect("the stream goes on") {
             told.push(frame.data["event"].as_str().unwrap_or("ready").to_owned());
         }
         told
