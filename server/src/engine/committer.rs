@@ -228,14 +228,18 @@ impl Committer {
         }
         let mut commit = draft.finish();
         let moved = std::mem::take(&mut commit.cursors);
-        self.unwritten.extend(&moved);
         // A commit for cursors alone would flush the disk for nothing; when it is quiet anyway, they are written.
-        if !commit.is_empty() || ((idle || stopped) && !self.unwritten.is_empty()) {
+        let write = !commit.is_empty() || ((idle || stopped) && !self.unwritten.is_empty());
+        if write {
             commit.cursors.clone_from(&self.unwritten);
+            commit.cursors.extend(&moved);
         }
-        let outcome = if commit.is_empty() { Ok(()) } else { self.journal.commit(&commit) };
-        if outcome.is_ok() && !commit.is_empty() {
-            self.unwritten.clear();
+        let outcome = if write { self.journal.commit(&commit) } else { Ok(()) };
+        // Only now: a cursor that moved in a failed transaction must not be written by the next one.
+        match &outcome {
+            Ok(()) if write => self.unwritten.clear(),
+            Ok(()) => self.unwritten.extend(&moved),
+            Err(_) => {}
         }
         commit.cursors = moved;
         if let Err(fault) = outcome {
