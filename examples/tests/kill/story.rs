@@ -99,7 +99,8 @@ pub struct Said {
     pub verb: &'static str,
     /// The status of the answer.
     pub status: u16,
-    /// The problem's code, if it was a no.
+    /// The problem's code, if it was a no: for whoever reads the story of a failure.
+    #[expect(dead_code, reason = "it is printed with the story")]
     pub code: String,
     /// How often it was asked.
     pub tries: u32,
