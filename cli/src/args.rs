@@ -3,7 +3,7 @@
 
 use crate::{
     Exit, Failure,
-    commands::{account, customer, profile, rider, status, store},
+    commands::{account, customer, ops, profile, rider, status, store},
     output::{Color, Format},
     parse::say,
 };
@@ -84,6 +84,9 @@ pub enum Command {
     /// 주문이 어디까지 왔는지 보기 | Where an order stands
     #[command(subcommand)]
     Status(status::Command),
+    /// 운영: 살펴보고 고치기 | Operators: look and mend
+    #[command(subcommand)]
+    Ops(ops::Command),
     /// 로그인 | Log in
     Login(account::Login),
     /// 로그아웃 | Log out

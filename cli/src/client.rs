@@ -148,6 +148,21 @@ impl Client {
         self.get_with(path, &[]).await
     }
 
+    /// Asks whether the server is ready. A no is an answer like a yes, so it is asked once.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn ready(&self) -> Result<Reply, Failure> {
+        let request = self.request(Method::GET, "/health/ready", None).timeout(ATTEMPT).header("Accept", "application/hal+json");
+        let response = request.send().await.map_err(|e| self.unreachable(&e))?;
+        let (status, retry_after) = (response.status().as_u16(), retry_after(response.headers()));
+        let text = response.text().await.map_err(|e| self.unreachable(&e))?;
+        match serde_json::from_str(&text) {
+            Ok(body @ Value::Object(_)) => Ok(Reply { status, text, body, retry_after }),
+            _ => Err(self.failure(status, &text)),
+        }
+    }
+
     /// Reads, with parameters.
     ///
     /// # Errors

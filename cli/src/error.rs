@@ -117,6 +117,12 @@ impl Failure {
         self
     }
 
+    /// Adds what to type next, if it ended in one of these ways.
+    #[must_use]
+    pub fn or_hint(self, exits: &[Exit], hint: impl Into<String>) -> Self {
+        if exits.contains(&self.exit) { self.hint(hint) } else { self }
+    }
+
     /// Adds what to type next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -6,7 +6,7 @@ use serde_json::json;
 use shared::{AccountId, Millis, Point, Role, StoreId, api::Tokens};
 use std::{
     fmt,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// A login that ends sooner than this is renewed before the next order begins.
@@ -21,6 +21,10 @@ pub const PRICE: i64 = 18_000;
 pub const DELIVERY_FEE: i64 = 3_000;
 /// Everybody's password: these are no people.
 const PASSWORD: &str = "correct horse battery";
+
+/// When customers see what an owner has done, at the latest; and how often they look.
+const SEEN_BY: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Something did not go as asked.
 #[derive(Debug, Clone)]
@@ -177,6 +181,7 @@ impl Party {
         good(rider.ask(Method::POST, "/riders".into(), Some("me"), json!({ "name": name }).to_string().into()).await?)?;
         let id = shared::RiderId(rider.account.0);
         rider.put(format!("/riders/{id}/start"), json!({ "at": at }).to_string()).await?;
+        opened(&mut customer, store).await?;
         Ok(Self { customer, owner, rider, store, at })
     }
 
@@ -187,6 +192,20 @@ impl Party {
     pub async fn renew(&mut self) -> Result<bool, Trouble> {
         Ok(self.customer.renew().await? | self.owner.renew().await? | self.rider.renew().await?)
     }
+}
+
+/// Waits until customers see the store open: their copy of it hears of the owner's a moment later.
+async fn opened(customer: &mut Person, store: StoreId) -> Result<(), Trouble> {
+    let began = Instant::now();
+    while began.elapsed() < SEEN_BY {
+        let answer = customer.ask(Method::GET, format!("/storefronts/{store}"), None, Bytes::new()).await?;
+        let shown: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        if shown["open_now"] == true {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Err(Trouble::Refused(0, "customers do not see the open store".into()))
 }
 
 /// Where food goes.

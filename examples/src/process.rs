@@ -129,15 +129,45 @@ impl Cpu {
     }
 
     /// Both together.
+    pub fn plus(self, other: Self) -> Self {
+        Self { user: self.user + other.user, system: self.system + other.system }
+    }
+
+    /// Both of one.
     pub fn total(self) -> f64 {
         self.user + self.system
     }
 }
 
-/// Bytes in the files of a folder.
+/// The processes that a process has started, and those that they have started.
+pub fn descendants(pid: u32) -> Vec<u32> {
+    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<u32>().ok();
+    let all: Vec<u32> = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(number).collect();
+    let parents: Vec<(u32, u32)> = all.into_iter().filter_map(|pid| Some((pid, parent(pid)?))).collect();
+    let mut found = vec![pid];
+    let mut next = 0;
+    while let Some(of) = found.get(next).copied() {
+        found.extend(parents.iter().filter(|(_, parent)| *parent == of).map(|(pid, _)| *pid));
+        next += 1;
+    }
+    found.split_off(1)
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    text.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// Bytes in the files of a folder and of those in it.
 pub fn folder_bytes(folder: &Path) -> u64 {
     let files = fs::read_dir(folder).into_iter().flatten().flatten();
-    files.filter_map(|file| file.metadata().ok()).filter(fs::Metadata::is_file).map(|meta| meta.len()).sum()
+    let bytes = |file: fs::DirEntry| match file.metadata() {
+        Ok(meta) if meta.is_dir() => folder_bytes(&file.path()),
+        Ok(meta) => meta.len(),
+        // It was there a moment ago: a database tidies up while it runs.
+        Err(_) => 0,
+    };
+    files.map(bytes).sum()
 }
 
 /// Brings every database of a folder whose server has stopped into its main file: what is left is what must be kept.

@@ -21,7 +21,8 @@ pub type Told<T> = Result<T, String>;
 
 /// The server, and where people keep their logins.
 pub struct Stage {
-    server: Child,
+    /// Absent when people type at a server that somebody else has started.
+    server: Option<Child>,
     /// Where the server listens.
     pub url: String,
     folder: PathBuf,
@@ -38,8 +39,10 @@ pub struct Beside {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
+        if let Some(server) = &mut self.server {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
@@ -50,12 +53,7 @@ impl Stage {
     /// # Errors
     /// The server cannot be started.
     pub fn open() -> Told<Self> {
-        let own = std::env::current_exe().map_err(|e| e.to_string())?;
-        // Tests live one folder below the binaries.
-        let bin = own.ancestors().skip(1).find(|folder| folder.join("baemin-server").is_file());
-        let bin = bin.ok_or("baemin-server is not built: cargo build -p server -p baemin")?.to_owned();
-        let folder = std::env::temp_dir().join(format!("baemin-stage-{}", std::process::id()));
-        fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        let (bin, folder) = (binaries()?, fresh("stage")?);
         let mut server = Command::new(bin.join("baemin-server"))
             .args(["--listen", "127.0.0.1:0", "--data"])
             .arg(folder.join("data"))
@@ -63,13 +61,26 @@ impl Stage {
             .spawn()
             .map_err(|e| format!("baemin-server cannot be started: {e}"))?;
         let out = server.stdout.take().ok_or("no output")?;
-        let mut stage = Self { server, url: String::new(), folder, bin, checks: 0 };
+        let mut stage = Self { server: Some(server), url: String::new(), folder, bin, checks: 0 };
         let ready = first_line(out)?;
         stage.url = ready.rsplit(' ').next().unwrap_or_default().to_owned();
         if !stage.url.starts_with("http://") {
             return Err(format!("the server said: {ready}"));
         }
         Ok(stage)
+    }
+
+    /// The same people, at a server that runs already.
+    ///
+    /// # Errors
+    /// The command line is not built.
+    pub fn at(url: String) -> Told<Self> {
+        Ok(Self { server: None, url, folder: fresh("stage")?, bin: binaries()?, checks: 0 })
+    }
+
+    /// The server's data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
     }
 
     /// A command line of somebody, ready to be run.
@@ -189,6 +200,27 @@ impl Beside {
         let code = self.child.wait().map_err(|e| e.to_string())?.code().unwrap_or(-1);
         Ok((self.lines.iter().collect(), code))
     }
+}
+
+/// The folder of the programs that were built together with this one.
+///
+/// # Errors
+/// The server is not there.
+pub fn binaries() -> Told<PathBuf> {
+    let own = std::env::current_exe().map_err(|e| e.to_string())?;
+    // Tests live one folder below the binaries.
+    let bin = own.ancestors().skip(1).find(|folder| folder.join("baemin-server").is_file());
+    Ok(bin.ok_or("baemin-server is not built: cargo build -p server -p baemin")?.to_owned())
+}
+
+/// A new folder that no other process of ours uses.
+///
+/// # Errors
+/// It cannot be made.
+pub fn fresh(name: &str) -> Told<PathBuf> {
+    let folder = std::env::temp_dir().join(format!("baemin-{name}-{}", std::process::id()));
+    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    Ok(folder)
 }
 
 /// The first line of an output, read by a thread so that a server that never speaks does not hold us for ever. The

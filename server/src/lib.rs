@@ -7,8 +7,12 @@
 //! - [`workers`]: the only code that acts on the outside world, through [`provider`] and [`notifier`].
 //! - [`identity`]: accounts, tokens and the vault. Rows, never events.
 //! - [`http`]: one generic set of routes for every context. [`gateway`]: the single entry point.
+//! - [`service`]: which parts run in this process, and how they ask those that run in others.
+//! - [`metrics`]: what is counted, for Prometheus.
+//! - [`traces`]: what followed from what, for OpenTelemetry; off unless set.
 //! - [`config`], [`start`]: from flags to a running server.
 
+pub mod breaker;
 pub mod bus;
 pub mod config;
 pub mod engine;
@@ -16,7 +20,10 @@ pub mod gateway;
 pub mod http;
 pub mod identity;
 pub mod journal;
+pub mod metrics;
 pub mod notifier;
 pub mod provider;
+pub mod service;
 pub mod start;
+pub mod traces;
 pub mod workers;

@@ -1,6 +1,5 @@
 //! `baemin-server`: reads the configuration, starts, says where it listens, and stops on a signal.
 
-use clap::Parser;
 use server::{config::Config, start};
 use std::{io::Write, process::ExitCode};
 use tokio::signal::unix::{SignalKind, signal};
@@ -10,10 +9,13 @@ use tracing_subscriber::{EnvFilter, fmt};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// What is told unless something else is asked for. The bus itself says, once, what the broker's library would shout.
+const FILTER: &str = "warn,lapin=off";
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    let config = Config::parse();
-    let filter = EnvFilter::try_from_env("BAEMIN_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let config = Config::read(std::env::args_os()).unwrap_or_else(|e| e.exit());
+    let filter = EnvFilter::try_from_env("BAEMIN_LOG").unwrap_or_else(|_| EnvFilter::new(FILTER));
     fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match serve(&config).await {
         Ok(()) => ExitCode::SUCCESS,

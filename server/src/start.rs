@@ -1,14 +1,19 @@
 //! From a configuration to a running server, and from a signal to a stopped one.
 
 use crate::{
+    bus,
     config::Config,
     engine::{Engine, EngineConfig},
     gateway,
     http::{self, App, HttpConfig},
-    identity::{Identity, IdentityConfig},
-    notifier, provider, workers,
+    identity::{Access, Away, Identity, IdentityConfig},
+    journal, metrics, notifier, provider,
+    service::{Peers, Secret, Service, internal},
+    traces::Traces,
+    workers,
 };
-use std::{fs, future::Future, io::Write, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use shared::Context;
+use std::{collections::HashMap, fs, future::Future, io::Write, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +24,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub struct Server {
     /// Where.
     pub address: SocketAddr,
+    /// Where the metrics are, if anywhere.
+    pub metrics: Option<SocketAddr>,
     app: Arc<App>,
     listener: TcpListener,
     router: axum::Router,
@@ -26,35 +33,138 @@ pub struct Server {
     _lock: fs::File,
 }
 
-/// Opens everything, and listens.
+/// Opens everything that runs here, and listens.
 ///
 /// # Errors
 /// A sentence for the operator: what is wrong, and what to do.
 pub async fn open(config: &Config) -> Result<Server, String> {
     let origins = gateway::Origins::new(&config.cors_origins)?;
+    let running = config.running();
+    let contexts: Vec<Context> = Context::ALL.into_iter().filter(|context| running.contains(&Service::Context(*context))).collect();
+    let bus_place = bus::Place::parse(&config.bus).map_err(|e| e.to_string())?;
+    refuse_what_cannot_work(&contexts, &bus_place)?;
+    let secret = secret(config, running.len() == Service::all().len())?;
     let lock = claim(&config.data)?;
-    let identity_config = IdentityConfig { access_ms: config.access_ms, ..IdentityConfig::default() };
-    let identity = Identity::open_with(&config.data, identity_config).map_err(|e| e.to_string())?;
-    let engine_config = EngineConfig { deadlines: config.deadlines(), ..EngineConfig::default() };
-    let engine = Engine::open(&config.data, &engine_config).map_err(|e| e.to_string())?;
-    let provider = provider::open(provider::SIMULATOR, &config.data).map_err(|e| e.to_string())?;
-    let notifier = Arc::new(notifier::Log::open(&config.data).map_err(|e| e.to_string())?);
     let stopping = CancellationToken::new();
-    workers::start(&engine, provider, notifier, &stopping);
+    let peers = Arc::new(Peers::new(config.elsewhere().into_iter().collect(), secret.clone())?);
+    let access = access(config, &running, &peers, &stopping)?;
+    let engine_config = EngineConfig { contexts: contexts.clone(), partitions: config.partitions, deadlines: config.deadlines() };
+    let journal_place = match &config.journal {
+        Some(url) => journal::Place::parse(url).map_err(|e| e.to_string())?,
+        None => journal::Place::Sqlite(config.data.clone()),
+    };
+    let bus = bus::open(&bus_place, config.partitions).map_err(|e| e.to_string())?;
+    let engine = Engine::open(&journal_place, bus, peers, &engine_config).map_err(|e| e.to_string())?;
+    if let Some(endpoint) = &config.traces_endpoint {
+        let traces = Traces::start(&engine, endpoint, trace_name(&running))?;
+        engine.traces.get_or_init(|| traces);
+    }
+    start_workers(config, &engine, &stopping)?;
     let app = Arc::new(App {
-        engine,
-        identity,
+        engine: engine.clone(),
+        identity: access.clone(),
         verbs: http::verbs::Verbs::new(),
         in_flight: http::create::InFlight::default(),
         streams: http::live::Streams::default(),
         config: HttpConfig { max_streams: config.max_streams },
-        journal_id: journal_id(&config.data)?,
+        journal_id: if running.len() == Service::all().len() { journal_id(&config.data)? } else { secret.installation() },
         stopping,
     });
-    let listener = TcpListener::bind(config.listen).await.map_err(|e| format!("cannot listen on {}: {e}", config.listen))?;
+    let metrics = serve_metrics(config, &engine, &app.stopping).await?;
+    let listen = config.address();
+    let listener = TcpListener::bind(listen).await.map_err(|e| format!("cannot listen on {listen}: {e}"))?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
-    let router = gateway::before(http::router(&app), origins);
-    Ok(Server { address, app, listener, router, _lock: lock })
+    let router = http::router(&app);
+    let router = if running.contains(&Service::Gateway) {
+        let table = gateway::Table::new(backends(config, &running, &router)?, &config.routing.routes)?;
+        let gateway_config = gateway::Config { origins, traces: engine.traces.get().cloned(), ..gateway::Config::default() };
+        gateway::Gateway::new(table, gateway_config, app.stopping.clone()).router()
+    } else {
+        router.merge(internal::router(internal::Inside { engine, access, secret }))
+    };
+    Ok(Server { address, metrics, app, listener, router, _lock: lock })
+}
+
+/// What this process is called in traces.
+fn trace_name(running: &[Service]) -> String {
+    if running.len() == Service::all().len() {
+        return "baemin".into();
+    }
+    running.iter().fold("baemin".to_owned(), |name, service| format!("{name}-{}", service.name()))
+}
+
+/// Contexts in different processes never hear of each other over a bus within one.
+fn refuse_what_cannot_work(contexts: &[Context], bus: &bus::Place) -> Result<(), String> {
+    let apart = !contexts.is_empty() && contexts.len() < Context::ALL.len();
+    if apart && matches!(bus, bus::Place::Local) {
+        return Err("the bus `local` does not leave this process, and other services run elsewhere: set --bus amqp://…, or run all \
+                    services here"
+            .into());
+    }
+    Ok(())
+}
+
+/// Where the gateway finds each service: where the table says, in this process, or with a peer.
+fn backends(config: &Config, running: &[Service], router: &axum::Router) -> Result<Vec<gateway::table::Service>, String> {
+    let elsewhere: HashMap<_, _> = config.elsewhere().into_iter().collect();
+    let services = Service::all().into_iter().filter(|service| *service != Service::Gateway);
+    let find = |service: Service| {
+        let name = service.name();
+        match config.routing.backends.iter().find(|line| line.name == name) {
+            Some(line) => line.service(),
+            None if running.contains(&service) => Ok(gateway::table::Service::local(name, router.clone())),
+            None => gateway::table::Service::remote(name, &elsewhere[&service].iter().map(ToString::to_string).collect::<Vec<_>>()),
+        }
+    };
+    services.map(find).collect()
+}
+
+/// What the services of one installation know. A process that is alone needs nobody's.
+fn secret(config: &Config, is_alone: bool) -> Result<Secret, String> {
+    match (&config.service_secret, &config.service_secret_file) {
+        (Some(secret), _) => Secret::new(secret),
+        (None, Some(path)) => {
+            let text = fs::read_to_string(path).map_err(|e| format!("the service secret cannot be read from {}: {e}", path.display()))?;
+            Secret::new(&text)
+        }
+        (None, None) if is_alone => Secret::random(),
+        (None, None) => Err("services in different processes know each other by a secret: set BAEMIN_SERVICE_SECRET, or \
+                             --service-secret-file, to the same for all of them"
+            .into()),
+    }
+}
+
+fn access(config: &Config, running: &[Service], peers: &Arc<Peers>, stopping: &CancellationToken) -> Result<Access, String> {
+    if running.contains(&Service::Identity) {
+        let identity_config = IdentityConfig { access_ms: config.access_ms, ..IdentityConfig::default() };
+        return Identity::open_with(&config.data, identity_config).map(Access::Home).map_err(|e| e.to_string());
+    }
+    let away = Away::new(peers.clone(), &config.data);
+    tokio::spawn(away.clone().follow(stopping.clone()));
+    Ok(Access::Away(away))
+}
+
+fn start_workers(config: &Config, engine: &Arc<Engine>, stopping: &CancellationToken) -> Result<(), String> {
+    if engine.runs(Context::Payment) {
+        let provider = provider::open(&config.provider, &config.data).map_err(|e| e.to_string())?;
+        workers::start_pay(engine, provider, stopping);
+    }
+    if engine.runs(Context::Notification) {
+        let notifier = Arc::new(notifier::Log::open(&config.data).map_err(|e| e.to_string())?);
+        workers::start_notify(engine, notifier, stopping);
+    }
+    Ok(())
+}
+
+/// Metrics have a listener of their own, so that nothing else leads there.
+async fn serve_metrics(config: &Config, engine: &Arc<Engine>, stopping: &CancellationToken) -> Result<Option<SocketAddr>, String> {
+    let Some(listen) = config.metrics_listen else { return Ok(None) };
+    let listener = TcpListener::bind(listen).await.map_err(|e| format!("cannot listen on {listen} for metrics: {e}"))?;
+    let address = listener.local_addr().map_err(|e| e.to_string())?;
+    let serve = axum::serve(listener, metrics::router(engine.clone())).with_graceful_shutdown(stopping.clone().cancelled_owned());
+    tokio::spawn(async move { serve.await });
+    tracing::info!(%address, "metrics");
+    Ok(Some(address))
 }
 
 impl Server {
@@ -72,13 +182,18 @@ impl Server {
                 stopping.cancel();
             }
         };
-        let serve = axum::serve(self.listener, self.router).with_graceful_shutdown(signal);
+        let serve =
+            axum::serve(self.listener, self.router.into_make_service_with_connect_info::<SocketAddr>()).with_graceful_shutdown(signal);
         let served = tokio::select! {
             served = async { serve.await } => served.map_err(|e| e.to_string()),
             () = async { stopping.cancelled().await; tokio::time::sleep(DRAIN).await } => Ok(()),
         };
         let engine = self.app.engine.clone();
+        let traces = engine.traces.get().cloned();
         tokio::task::spawn_blocking(move || engine.stop()).await.map_err(|e| e.to_string())?;
+        if let Some(traces) = traces {
+            traces.close().await;
+        }
         served
     }
 }

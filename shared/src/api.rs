@@ -64,6 +64,14 @@ pub struct AccountShown {
     pub roles: Vec<Role>,
 }
 
+/// `PUT /ops/{context}/parked/{id}/drop`
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DropParked {
+    /// Why it will never be done; it is logged.
+    pub reason: Text<200>,
+}
+
 /// `POST /customers`
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -97,6 +97,7 @@ fn welcome(ctx: &Context, name: &LoginName, tokens: &Tokens) {
     ctx.next(match tokens.roles.first() {
         Some(Role::Owner) => "store board",
         Some(Role::Rider) => "rider on --at LAT,LNG",
+        Some(Role::Operator) => "ops health",
         _ => "customer stores --open",
     });
 }

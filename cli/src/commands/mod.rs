@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod customer;
+pub mod ops;
 pub mod place;
 pub mod profile;
 pub mod rider;
@@ -97,6 +98,7 @@ async fn run(
         Command::Store(command) => store::run(&ctx, command).await.map(done),
         Command::Rider(command) => rider::run(&ctx, command).await.map(done),
         Command::Status(command) => status::run(&ctx, command).await,
+        Command::Ops(command) => ops::run(&ctx, command).await,
         Command::Login(login) => account::login(&ctx, login).await.map(done),
         Command::Logout => account::logout(&ctx).await.map(done),
         Command::Account(command) => account::run(&ctx, command).await.map(done),

@@ -85,7 +85,7 @@ impl From<Pay> for Means {
 
 /// `baemin customer stores`
 pub async fn stores(ctx: &Context, search: &Search) -> Result<(), Failure> {
-    let reply = find(ctx, search).await?;
+    let reply = find(ctx, search, near(ctx, search).await).await?;
     ctx.out.list(&reply, "store", || views::storefronts(&reply, ctx.lang))?;
     match reply.list::<StorefrontShown>()?.first() {
         Some(first) => ctx.next(&format!("customer menu '{}'", first.profile.name)),
@@ -94,14 +94,18 @@ pub async fn stores(ctx: &Context, search: &Search) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn find(ctx: &Context, search: &Search) -> Result<Reply, Failure> {
-    let mut query = vec![("size", "50".to_owned())];
-    let near = match search.near {
+/// Around where: as asked, or where food usually goes.
+async fn near(ctx: &Context, search: &Search) -> Option<Point> {
+    match search.near {
         Some(near) => Some(near),
         // Without a login, or without a profile, anywhere is as good.
         None if ctx.client.tokens().is_some() => ctx.contact().await.ok().flatten().map(|c| c.at),
         None => None,
-    };
+    }
+}
+
+async fn find(ctx: &Context, search: &Search, near: Option<Point>) -> Result<Reply, Failure> {
+    let mut query = vec![("size", "50".to_owned())];
     if let Some(at) = near {
         query.extend([("lat", at.lat.to_string()), ("lng", at.lng.to_string())]);
     }
@@ -123,7 +127,7 @@ pub async fn find_store(ctx: &Context, asked: Option<String>) -> Result<StoreId,
         return Err(ctx.missing("--store", "customer stores --open"));
     }
     let search = Search { open: name.is_none(), name, ..Search::default() };
-    let found: Vec<Profile> = find(ctx, &search).await?.list::<StorefrontShown>()?.into_iter().map(|s| s.profile).collect();
+    let found: Vec<Profile> = find(ctx, &search, None).await?.list::<StorefrontShown>()?.into_iter().map(|s| s.profile).collect();
     let same: Vec<&Profile> = found.iter().filter(|p| asked.as_deref().is_some_and(|a| a.trim() == &*p.name)).collect();
     let names = || found.iter().map(|p| format!("{}  {}  {}", p.name, p.address, p.store)).collect::<Vec<_>>();
     match (same.as_slice(), found.as_slice()) {
@@ -201,7 +205,10 @@ pub async fn reorder(ctx: &Context, order: OrderArg, how: How) -> Result<Exit, F
 
 async fn place(ctx: &Context, store: StoreId, items: Vec<Wish>, how: How) -> Result<Exit, Failure> {
     let is_whole = how.door.phone.is_some() && how.door.address.is_some() && how.door.at.is_some();
-    let known = if is_whole { None } else { ctx.contact().await? };
+    // Whoever says where the food goes needs no profile, and so can order while the customer service is away.
+    let door = || ctx.t("배달지를 직접 알려 주세요: --phone --address --at", "Say where the food goes: --phone --address --at");
+    let known =
+        if is_whole { None } else { ctx.contact().await.map_err(|failure| failure.or_hint(&[Exit::Unreachable, Exit::Later], door()))? };
     let contact = contact(ctx, how.door, known, "customer order")?;
     ask(ctx, store, &items, &contact).await?;
     let body = NewOrder { store, items, contact, cook_note: how.note, rider_note: how.rider_note, means: how.pay.into() };

@@ -4,11 +4,12 @@
 use clap::Parser;
 use examples::{
     http::Host,
-    limits::{appends, echo},
+    limits::{appends, echo, pgbench, publishes},
     measure::{Summary, rounded},
-    process::{Cpu, Server, checkpoint, folder_bytes, program, pss_mb},
+    process::{Cpu, Server, checkpoint, descendants, folder_bytes, program, pss_mb},
     rush::{Load, Outcome, gather, run},
     seed::Seed,
+    servers::cluster::{Cluster, Settings, stores},
 };
 use serde::Serialize;
 use std::{
@@ -36,6 +37,9 @@ struct Options {
     /// A server that runs already.
     #[arg(long, conflicts_with = "server")]
     url: Option<String>,
+    /// Every service as a process of its own, with a private PostgreSQL and RabbitMQ; their figures are added up.
+    #[arg(long, conflicts_with = "url")]
+    distributed: bool,
     /// The server to start, on a fresh folder; the one beside this program when it is absent.
     #[arg(long, env = "BAEMIN_SERVER")]
     server: Option<PathBuf>,
@@ -88,6 +92,10 @@ struct Report {
     bytes_per_order_stopped: Option<f64>,
     raw_appends_per_s: Option<Limit>,
     echo_per_s: Option<Limit>,
+    pgbench_simple_updates_per_s: Option<f64>,
+    confirmed_publishes_per_s: Option<f64>,
+    lifecycles_per_pgbench_simple_update: Option<f64>,
+    lifecycles_per_confirmed_publish: Option<f64>,
     lifecycles_per_raw_append: Option<f64>,
     lifecycles_per_echo: Option<f64>,
 }
@@ -111,10 +119,50 @@ fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// The server under load, if it is ours, with its folder.
+/// What is under load, if it is ours, with its folder.
 struct Own {
-    server: Server,
+    system: System,
     folder: PathBuf,
+    /// PostgreSQL's and RabbitMQ's own rates, measured before the services started.
+    stores: Option<(f64, f64)>,
+}
+
+enum System {
+    One(Server),
+    Cluster(Box<Cluster>),
+}
+
+impl Own {
+    fn url(&self) -> String {
+        match &self.system {
+            System::One(server) => server.url.clone(),
+            System::Cluster(cluster) => cluster.url(),
+        }
+    }
+
+    /// Every process of it: this program starts nothing else meanwhile.
+    fn pids(&self) -> Vec<u32> {
+        match &self.system {
+            System::One(server) => vec![server.pid],
+            System::Cluster(_) => descendants(std::process::id()),
+        }
+    }
+
+    async fn stop(self) -> Result<(), String> {
+        match self.system {
+            System::One(server) => {
+                server.stop().await?;
+                checkpoint(&self.folder)
+            }
+            System::Cluster(cluster) => cluster.stop().await,
+        }
+    }
+}
+
+/// Processor time and memory of several processes together.
+fn weigh(pids: &[u32]) -> (Cpu, f64) {
+    let cpu = pids.iter().filter_map(|pid| Cpu::of(*pid)).fold(Cpu::default(), Cpu::plus);
+    (cpu, pids.iter().filter_map(|pid| pss_mb(*pid)).sum())
 }
 
 async fn bench(options: &Options) -> Result<(), String> {
@@ -135,7 +183,7 @@ async fn measured(options: &Options, seed: u64, folder: &Path) -> Result<(Report
         Some(_) => None,
         None => Some(start(options, folder).await?),
     };
-    let url = own.as_ref().map_or_else(|| options.url.clone().unwrap_or_default(), |own| own.server.url.clone());
+    let url = own.as_ref().map_or_else(|| options.url.clone().unwrap_or_default(), Own::url);
     let (load, host) = (
         Load { clients: options.clients.into(), span: Duration::from_secs(options.seconds), seed, together: options.together },
         Host::new(&url)?,
@@ -144,27 +192,32 @@ async fn measured(options: &Options, seed: u64, folder: &Path) -> Result<(Report
     let members = gather(&host, &load).await.map_err(|e| format!("somebody could not join: {e}"))?;
     let bytes = own.as_ref().map(|own| folder_bytes(&own.folder));
     say(&format!("they order for {} s", options.seconds));
-    let pids = [own.as_ref().map(|own| own.server.pid), Some(std::process::id())];
-    let cpu = || pids.map(|pid| pid.and_then(Cpu::of));
+    let pids = own.as_ref().map(Own::pids);
+    let cpu = || [pids.as_deref().map(|pids| weigh(pids).0), Cpu::of(std::process::id())];
     let (first, last, pss) = (Cell::new([None; 2]), Cell::new([None; 2]), Cell::new(None));
     let at_end = || {
         last.set(cpu());
-        pss.set(pids[0].and_then(pss_mb));
+        pss.set(pids.as_deref().map(|pids| weigh(pids).1));
     };
     let outcome = run(members, &load, || first.set(cpu()), at_end).await;
     let [server_cpu, generator_cpu] = [0, 1].map(|i| last.get()[i].zip(first.get()[i]).map(|(last, first): (Cpu, Cpu)| last.since(first)));
     let grown = |own: &Path| bytes.map(|bytes| folder_bytes(own).saturating_sub(bytes) as f64 / outcome.orders.max(1) as f64);
-    let (mut running, mut stopped) = (None, None);
+    let (mut running, mut stopped, mut stores) = (None, None, None);
     if let Some(own) = own {
-        running = grown(&own.folder);
-        own.server.stop().await?;
-        checkpoint(&own.folder)?;
-        stopped = grown(&own.folder);
+        let kept = own.folder.clone();
+        (running, stores) = (grown(&kept), own.stores);
+        own.stop().await?;
+        stopped = grown(&kept);
     }
     let after = limits(options, folder).await?;
     let good = outcome.errors.is_empty() && outcome.lives > 0;
     let mut report = report(options, seed, outcome, before.zip(after));
     (report.server_pss_mb, report.server_cpu_s, report.generator_cpu_s) = (pss.get().map(rounded), server_cpu, generator_cpu);
+    if let Some((updates, publishes)) = stores {
+        let share = |limit: f64| Some((report.lifecycles_per_s / limit * 10_000.0).round() / 10_000.0);
+        (report.pgbench_simple_updates_per_s, report.confirmed_publishes_per_s) = (Some(updates.round()), Some(publishes.round()));
+        (report.lifecycles_per_pgbench_simple_update, report.lifecycles_per_confirmed_publish) = (share(updates), share(publishes));
+    }
     let each = |cpu: Cpu| rounded(cpu.total() * 1000.0 / report.lives.max(1) as f64);
     (report.server_cpu_ms_per_life, report.generator_cpu_ms_per_life) = (server_cpu.map(each), generator_cpu.map(each));
     (report.bytes_per_order, report.bytes_per_order_stopped) = (running.map(f64::round), stopped.map(f64::round));
@@ -176,9 +229,26 @@ async fn start(options: &Options, folder: &Path) -> Result<Own, String> {
         Some(path) => path.clone(),
         None => program("baemin-server", "BAEMIN_SERVER")?,
     };
+    if options.distributed {
+        return cluster(program, folder.join("cluster"), options.no_limits).await;
+    }
     let folder = folder.join("data");
     let arguments = ["--data", &folder.display().to_string(), "--listen", "127.0.0.1:0"].map(str::to_owned);
-    Ok(Own { server: Server::start(&program, &arguments, Stdio::inherit()).await?, folder })
+    let server = Server::start(&program, &arguments, Stdio::inherit()).await?;
+    Ok(Own { system: System::One(server), folder, stores: None })
+}
+
+async fn cluster(program: PathBuf, folder: PathBuf, no_limits: bool) -> Result<Own, String> {
+    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let settings = Settings { program, folder: folder.clone(), replicas: 1, deadlines: String::new() };
+    let (database, broker) = tokio::task::block_in_place(|| stores(&folder))?;
+    let mut limits = None;
+    if !no_limits {
+        say("the limits of PostgreSQL and RabbitMQ");
+        limits = Some((tokio::task::block_in_place(|| pgbench::per_second(&database))?, publishes::per_second(&broker.url()).await?));
+    }
+    let cluster = Cluster::start_on(settings, database, broker).await?;
+    Ok(Own { system: System::Cluster(Box::new(cluster)), folder, stores: limits })
 }
 
 /// Raw appends and echoes per second.
@@ -222,6 +292,10 @@ fn report(options: &Options, seed: u64, outcome: Outcome, limits: Option<((f64, 
         generator_cpu_ms_per_life: None,
         bytes_per_order: None,
         bytes_per_order_stopped: None,
+        pgbench_simple_updates_per_s: None,
+        confirmed_publishes_per_s: None,
+        lifecycles_per_pgbench_simple_update: None,
+        lifecycles_per_confirmed_publish: None,
         raw_appends_per_s: appends.map(limit),
         echo_per_s: echoes.map(limit),
         lifecycles_per_raw_append: appends.map(share),

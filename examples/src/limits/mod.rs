@@ -2,6 +2,8 @@
 
 pub mod appends;
 pub mod echo;
+pub mod pgbench;
+pub mod publishes;
 
 use std::time::Duration;
 

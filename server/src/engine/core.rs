@@ -2,8 +2,13 @@
 //!
 //! Whatever a piece of work causes within its own context happens in the same transaction, and a refusal anywhere in it
 //! refuses all of it. What other contexts must hear of, they hear from the journal.
+//!
+//! An event that cannot be handled, although the infrastructure is well, is parked whole: none of it has had an effect.
+//! It holds up its own stream and no other: later events of that stream are parked behind it, everything else goes on.
+//! Replayed oldest first, they take effect late, but in their order; that they come after events of other streams is
+//! nothing new to the rules, which need no order between streams.
 
-use crate::journal::{Answer, Commit, DueTimer, Fault, Parked, Put, Stored, Timer};
+use crate::journal::{Answer, Commit, DueTimer, Fault, Held, Parked, Put, Stored, Timer};
 use domain::{
     Deadlines, Row,
     fault::{Fault as Planted, planted},
@@ -14,6 +19,11 @@ use std::{collections::HashMap, sync::Arc};
 /// How far events may cause each other within one transaction. The longest chain of the rules is four; a loop between
 /// two policies must end as a refusal, not as a full disk.
 const MAX_DEPTH: usize = 16;
+/// How often an event is tried whose own fault it seems to be that it cannot be handled. The tries follow each other at
+/// once: a fault that passes by itself is the infrastructure's, and then nothing is parked.
+const MAX_TRIES: u32 = 3;
+/// The reason of an event that is parked because an earlier one of its stream is.
+pub const BEHIND: &str = "behind_an_earlier_one";
 
 /// Where rows are read from: the cache and the disk of the context.
 pub trait Rows {
@@ -22,6 +32,20 @@ pub trait Rows {
     /// # Errors
     /// A fault of the database.
     fn get(&self, kind: Kind, key: &Arc<str>) -> Result<Option<Stored>, Fault>;
+
+    /// Whether the infrastructure does its part at this moment: if so, a fault just seen is that of what was read.
+    fn is_well(&self) -> bool {
+        false
+    }
+
+    /// Whether an earlier event of this one's stream is parked.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    fn is_held_up(&self, recorded: &Recorded) -> Result<bool, Fault> {
+        let _ = recorded;
+        Ok(false)
+    }
 }
 
 /// Why a piece of work has no effect.
@@ -78,6 +102,36 @@ pub enum Heard {
     Gap(u64),
 }
 
+/// What an operator does with a parked row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mend {
+    /// Do it again.
+    Replay {
+        /// The time of what is decided.
+        now_ms: Millis,
+    },
+    /// Forget it.
+    Drop,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mended {
+    /// Reactions of an event that was heard at last, but that are refused themselves.
+    pub parked_anew: usize,
+}
+
+/// What became of rows that were built anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swapped {
+    /// Rows that were put right.
+    pub differed: u64,
+    /// Rows that have changed since.
+    pub later: Vec<Arc<str>>,
+    /// True when something was parked or mended since: what was built anew may hold what the live view does not.
+    pub outdated: bool,
+}
+
 /// A context's side of the engine.
 #[derive(Debug)]
 pub struct Core {
@@ -92,8 +146,21 @@ pub struct Core {
 #[derive(Debug, Default)]
 pub struct Draft {
     commit: Commit,
-    rows: HashMap<(Kind, Arc<str>), Slot>,
+    rows: HashMap<RowName, Slot>,
     heads: Vec<u64>,
+    /// What rows were before, newest last, while a piece of work may still have to be taken back.
+    undo: Option<Vec<(RowName, Option<Slot>)>>,
+}
+
+type RowName = (Kind, Arc<str>);
+
+/// Where a draft stood before a piece of work.
+struct Mark {
+    heads: Vec<u64>,
+    events: usize,
+    timers: usize,
+    timers_done: usize,
+    parked: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -110,7 +177,7 @@ struct Step<'a> {
     core: &'a Core,
     draft: &'a Draft,
     store: &'a dyn Rows,
-    rows: HashMap<(Kind, Arc<str>), Slot>,
+    rows: HashMap<RowName, Slot>,
     heads: Vec<u64>,
     events: Vec<Arc<Recorded>>,
     timers: Vec<Timer>,
@@ -118,7 +185,7 @@ struct Step<'a> {
 
 /// What a step leaves behind.
 struct Effects {
-    rows: HashMap<(Kind, Arc<str>), Slot>,
+    rows: HashMap<RowName, Slot>,
     heads: Vec<u64>,
     events: Vec<Arc<Recorded>>,
     timers: Vec<Timer>,
@@ -152,6 +219,12 @@ impl Core {
             self.heads[usize::from(event.position.partition)] = event.position.seq;
         }
         self.cursors.extend(&commit.cursors);
+    }
+
+    /// Takes over where the journal stands by what other replicas have committed.
+    pub fn refreshed(&mut self, heads: Vec<u64>, cursors: HashMap<(Context, u16), u64>) {
+        assert!(heads.len() == self.heads.len(), "the partitions of a journal are fixed");
+        (self.heads, self.cursors) = (heads, cursors);
     }
 
     /// A command of a person, a worker or another context.
@@ -203,11 +276,107 @@ impl Core {
             if seq > cursor + 1 {
                 return Ok(Heard::Gap(cursor));
             }
-            self.hear_one(draft, store, event)?;
+            self.hear_or_park(draft, store, event)?;
             cursor = cursor.max(seq);
             draft.commit.cursors.insert(key, cursor);
         }
         Ok(Heard::UpTo(cursor))
+    }
+
+    fn hear_or_park(&self, draft: &mut Draft, store: &dyn Rows, recorded: &Recorded) -> Result<(), Fault> {
+        let reason = if draft.holds_up(recorded) || store.is_held_up(recorded)? {
+            BEHIND.to_owned()
+        } else {
+            match Self::within_tries(draft, store, |draft| self.hear_one(draft, store, recorded))? {
+                Some(fault) => fault.0,
+                None => return Ok(()),
+            }
+        };
+        let (stream, held) = (recorded.stream.clone(), Held::Event(Box::new(recorded.clone())));
+        draft.commit.parked.push(Parked { cause: recorded.cause, stream, held, reason, at_ms: recorded.at_ms });
+        Ok(())
+    }
+
+    /// Does a piece of work whole or not at all. Gives the fault back when it is the work's own, which it is when it
+    /// comes again at each try while the infrastructure is well.
+    ///
+    /// # Errors
+    /// The infrastructure's fault.
+    fn within_tries(
+        draft: &mut Draft,
+        store: &dyn Rows,
+        mut work: impl FnMut(&mut Draft) -> Result<(), Fault>,
+    ) -> Result<Option<Fault>, Fault> {
+        let mut tries = 0;
+        loop {
+            let mark = draft.mark();
+            let Err(fault) = work(draft) else {
+                draft.undo = None;
+                return Ok(None);
+            };
+            draft.take_back(mark);
+            tries += 1;
+            if !store.is_well() {
+                return Err(fault);
+            }
+            if tries == MAX_TRIES {
+                return Ok(Some(fault));
+            }
+        }
+    }
+
+    /// Does again what was parked, or drops it; it is gone in the transaction of what it does.
+    ///
+    /// # Errors
+    /// Still refused, or still a fault: it stays, and the draft is as it was. Or it is gone already.
+    pub fn mend(&self, draft: &mut Draft, store: &dyn Rows, id: i64, parked: &Parked, mend: Mend) -> Result<Mended, Failure> {
+        if draft.is_gone(id) {
+            return Err(Refusal::NotFound {}.into());
+        }
+        let before = draft.commit.parked.len();
+        match (&parked.held, mend) {
+            (_, Mend::Drop) => {}
+            (Held::Event(recorded), Mend::Replay { .. }) => {
+                if let Some(fault) = Self::within_tries(draft, store, |draft| self.hear_one(draft, store, recorded))? {
+                    return Err(fault.into());
+                }
+            }
+            (Held::Command(command), Mend::Replay { now_ms }) => {
+                let stamp = Stamp { by: Actor::System, at_ms: now_ms.max(parked.at_ms) };
+                let order = Order { stream: parked.stream.as_str().into(), command: command.clone(), stamp, cause: parked.cause };
+                let mut step = self.step(draft, store);
+                step.run(&order, 0)?;
+                let effects = step.finish();
+                draft.merge(effects);
+            }
+        }
+        draft.commit.parked_gone.push(id);
+        Ok(Mended { parked_anew: draft.commit.parked.len() - before })
+    }
+
+    /// Puts rows of a view that were built anew in the place of those that differ from them. A row that has changed since
+    /// it was built is left for later; as events only ever add changes, equal counts mean equal histories.
+    ///
+    /// # Errors
+    /// The infrastructure's fault.
+    pub fn swap(&self, draft: &mut Draft, store: &dyn Rows, kind: Kind, built: &[(Arc<str>, Stored)]) -> Result<Swapped, Fault> {
+        let mut swapped = Swapped::default();
+        for (key, anew) in built {
+            let kept = match self.step(draft, store).slot(kind, key) {
+                Ok(slot) => slot.clone(),
+                // A row that cannot be read has not changed since it broke: events that need it are parked.
+                Err(_) if store.is_well() => Slot { before: None, now: None, version: 0, changed: false },
+                Err(fault) => return Err(fault),
+            };
+            if kept.version > anew.version {
+                swapped.later.push(key.clone());
+            } else if kept.version < anew.version || kept.now.as_ref() != Some(&*anew.row) {
+                swapped.differed += 1;
+                let slot = Slot { before: kept.before, now: Some(Row::clone(&anew.row)), version: anew.version, changed: true };
+                draft.rows.insert((kind, key.clone()), slot);
+            }
+        }
+        Ok(swapped)
     }
 
     fn hear_one(&self, draft: &mut Draft, store: &dyn Rows, recorded: &Recorded) -> Result<(), Fault> {
@@ -238,6 +407,17 @@ impl Core {
         Ok(())
     }
 
+    /// The rows that handling these events begins with.
+    pub fn needs(&self, events: &[Arc<Recorded>]) -> Vec<(Kind, Arc<str>)> {
+        let mut needs = vec![];
+        for event in events.iter().map(|recorded| &recorded.event) {
+            needs.extend(domain::projections(self.context, event).into_iter().map(|(kind, key)| (kind, key.into())));
+            let now = domain::react(self.context, event).into_iter().filter(|reaction| reaction.after.is_none());
+            needs.extend(now.map(|reaction| (reaction.command.kind(), reaction.stream.into())));
+        }
+        needs
+    }
+
     /// A timer whose time has come. It is done in the transaction of what it does.
     ///
     /// # Errors
@@ -253,7 +433,10 @@ impl Core {
             stamp: Stamp { by: Actor::System, at_ms: now_ms.max(timer.due_ms) },
             cause: timer.cause,
         };
-        self.run_or_park(draft, store, &order)?;
+        // A timer that can never fire must not hold up the others.
+        if let Some(fault) = Self::within_tries(draft, store, |draft| self.run_or_park(draft, store, &order))? {
+            draft.commit.parked.push(Self::parked(&order, fault.0));
+        }
         if !planted(Planted::TimerFiresTwice) {
             draft.commit.timers_done.push(timer.id);
         }
@@ -272,11 +455,15 @@ impl Core {
             Err(Failure::Fault(fault)) => Err(fault),
             Err(Failure::Repeated) => unreachable!("only requests of people have a key"),
             Err(Failure::Refused(refusal)) => {
-                let (stream, command, reason) = (order.stream.to_string(), order.command.clone(), refusal.code().to_owned());
-                draft.commit.parked.push(Parked { cause: order.cause, stream, command, reason, at_ms: order.stamp.at_ms });
+                draft.commit.parked.push(Self::parked(order, refusal.code().to_owned()));
                 Ok(())
             }
         }
+    }
+
+    fn parked(order: &Order, reason: String) -> Parked {
+        let (stream, held) = (order.stream.to_string(), Held::Command(order.command.clone()));
+        Parked { cause: order.cause, stream, held, reason, at_ms: order.stamp.at_ms }
     }
 
     fn step<'a>(&'a self, draft: &'a Draft, store: &'a dyn Rows) -> Step<'a> {
@@ -386,13 +573,56 @@ impl Step<'_> {
 }
 
 impl Draft {
+    /// True when a parked row goes with this draft.
+    pub fn is_gone(&self, id: i64) -> bool {
+        self.commit.parked_gone.contains(&id)
+    }
+
+    fn holds_up(&self, recorded: &Recorded) -> bool {
+        self.commit.parked.iter().any(|parked| parked.holds_up(recorded))
+    }
+
+    /// True when something is parked, or a parked row gone, with this draft.
+    pub fn parks(&self) -> bool {
+        !self.commit.parked.is_empty() || !self.commit.parked_gone.is_empty()
+    }
+
     /// True when a request under this key is part of the draft.
     pub fn answers(&self, key: [u8; 16]) -> bool {
         self.commit.answers.iter().any(|answer| answer.key == key)
     }
 
+    fn mark(&mut self) -> Mark {
+        self.undo = Some(vec![]);
+        let Commit { events, timers, timers_done, parked, .. } = &self.commit;
+        let (events, timers, timers_done, parked) = (events.len(), timers.len(), timers_done.len(), parked.len());
+        Mark { heads: self.heads.clone(), events, timers, timers_done, parked }
+    }
+
+    fn take_back(&mut self, mark: Mark) {
+        for (name, before) in self.undo.take().into_iter().flatten().rev() {
+            match before {
+                Some(slot) => drop(self.rows.insert(name, slot)),
+                None => drop(self.rows.remove(&name)),
+            }
+        }
+        self.heads = mark.heads;
+        self.commit.events.truncate(mark.events);
+        self.commit.timers.truncate(mark.timers);
+        self.commit.timers_done.truncate(mark.timers_done);
+        self.commit.parked.truncate(mark.parked);
+    }
+
     fn merge(&mut self, effects: Effects) {
-        self.rows.extend(effects.rows.into_iter().filter(|(_, slot)| slot.changed));
+        for (name, slot) in effects.rows.into_iter().filter(|(_, slot)| slot.changed) {
+            match &mut self.undo {
+                Some(undo) => {
+                    let before = self.rows.insert(name.clone(), slot);
+                    undo.push((name, before));
+                }
+                None => drop(self.rows.insert(name, slot)),
+            }
+        }
         self.heads = effects.heads;
         self.commit.events.extend(effects.events);
         self.commit.timers.extend(effects.timers);

@@ -3,8 +3,8 @@
 //! The bus is tried first; whatever it lost is fetched from the source's journal. The cursor lives with the listener and
 //! moves in the transaction of the effects, so an event takes effect once, however often it is brought.
 
-use super::{committer::Work, core::Heard};
-use crate::{bus::Bus, journal::Fault, journal::Reader};
+use super::{committer::Work, core::Heard, feeds::Feeds};
+use crate::{bus::Batch, journal::Fault};
 use shared::{Context, Recorded};
 use std::{
     sync::{
@@ -13,60 +13,74 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::{broadcast::error::RecvError, oneshot};
+use tokio::{
+    sync::{
+        broadcast::{Receiver, error::RecvError},
+        oneshot,
+    },
+    time::{sleep, timeout},
+};
 
 /// Events brought at once: enough to share a commit, few enough to let people's commands in between.
 const MAX_EVENTS: usize = 256;
 /// The first pause after a fault, and the longest.
 const PAUSE: Duration = Duration::from_millis(50);
 const MAX_PAUSE: Duration = Duration::from_secs(5);
+/// How long a silent bus is believed. A last message that was lost shows in nothing that comes after it.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// One subscription.
 pub struct Listener {
     pub source: Context,
     pub partition: u16,
     pub cursor: u64,
-    pub feed: Arc<dyn Reader>,
-    pub bus: Arc<dyn Bus>,
+    pub feeds: Feeds,
+    pub batches: Receiver<Batch>,
     pub inbox: SyncSender<Work>,
 }
 
 impl Listener {
     /// Brings events until the listening context stops.
     pub async fn run(mut self) {
-        let mut batches = self.bus.listen(self.source, self.partition);
         let mut behind = true;
         let mut pause = PAUSE;
+        let mut failing = false;
         loop {
+            let gathered = !behind;
             let events = if behind {
-                match self.feed.feed(self.partition, self.cursor, MAX_EVENTS) {
+                match self.feeds.read(self.source, self.partition, self.cursor, MAX_EVENTS).await {
                     Ok(events) => events,
                     Err(fault) => {
-                        tracing::warn!(source = self.source.name(), %fault, "the feed cannot be read");
-                        tokio::time::sleep(pause).await;
+                        if !std::mem::replace(&mut failing, true) {
+                            tracing::warn!(source = self.source.name(), %fault, "the feed cannot be read; it is tried again");
+                        }
+                        sleep(pause).await;
                         pause = (pause * 2).min(MAX_PAUSE);
                         continue;
                     }
                 }
             } else {
-                match batches.recv().await {
-                    Ok(batch) => self.gather(&batch, &mut batches),
-                    Err(RecvError::Lagged(_)) => {
+                match timeout(LOOK_AGAIN, self.batches.recv()).await {
+                    Ok(Ok(batch)) if !batch.is_empty() => self.gather(&batch, &mut behind),
+                    Ok(Err(RecvError::Closed)) => return,
+                    // The bus has lost something, or may have.
+                    Ok(Ok(_) | Err(RecvError::Lagged(_))) | Err(_) => {
                         behind = true;
                         continue;
                     }
-                    Err(RecvError::Closed) => return,
                 }
             };
+            failing = false;
             if events.is_empty() {
-                behind = false;
+                // Nothing new in a batch says nothing about a hint that came with it.
+                (behind, pause) = (behind && gathered, PAUSE);
                 continue;
             }
             match self.hand_over(events).await {
                 Some(Ok(Heard::UpTo(cursor))) => (self.cursor, pause) = (cursor, PAUSE),
                 Some(Ok(Heard::Gap(cursor))) => (self.cursor, behind) = (cursor, true),
                 Some(Err(_)) => {
-                    tokio::time::sleep(pause).await;
+                    sleep(pause).await;
                     (pause, behind) = ((pause * 2).min(MAX_PAUSE), true);
                 }
                 None => return,
@@ -74,12 +88,13 @@ impl Listener {
         }
     }
 
-    /// The batch, and what else has arrived meanwhile.
-    fn gather(&self, first: &[Arc<Recorded>], batches: &mut tokio::sync::broadcast::Receiver<crate::bus::Batch>) -> Vec<Arc<Recorded>> {
+    /// The batch, and what else has arrived meanwhile; a hint among it is kept.
+    fn gather(&mut self, first: &[Arc<Recorded>], behind: &mut bool) -> Vec<Arc<Recorded>> {
         let mut events: Vec<_> = first.iter().filter(|event| event.position.seq > self.cursor).cloned().collect();
         while events.len() < MAX_EVENTS {
             // A lag here shows as a gap at the committer, and is healed there.
-            let Ok(batch) = batches.try_recv() else { break };
+            let Ok(batch) = self.batches.try_recv() else { break };
+            *behind |= batch.is_empty();
             events.extend(batch.iter().filter(|event| event.position.seq > self.cursor).cloned());
         }
         events
@@ -96,7 +111,7 @@ impl Listener {
                 Err(TrySendError::Disconnected(_)) => return None,
             }
             // People's commands fill the inbox: let them be worked off first.
-            tokio::time::sleep(PAUSE).await;
+            sleep(PAUSE).await;
         }
     }
 }

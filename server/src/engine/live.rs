@@ -68,6 +68,12 @@ impl Live {
         }
     }
 
+    /// How many watch, each counted once for each topic.
+    pub fn watchers(&self) -> usize {
+        let watchers = self.watchers.read().unwrap_or_else(PoisonError::into_inner);
+        watchers.values().flatten().filter(|watcher| !watcher.is_closed()).count()
+    }
+
     /// Ends every stream.
     pub fn stop(&self) {
         self.watchers.write().unwrap_or_else(PoisonError::into_inner).clear();

@@ -6,30 +6,38 @@
 
 pub mod committer;
 pub mod core;
+pub mod feeds;
 pub mod listener;
 pub mod live;
+pub mod ops;
+pub mod rebuild;
+mod steward;
 
 use crate::{
     bus::{Bus, local::LocalBus},
-    journal::{Answer, Fault, Parked, Reader, Slice, Stored, sqlite},
+    journal::{self, Answer, Fault, Place, Reader, Share, Slice, Stored},
+    metrics::{Meter, Metrics},
+    service::Peers,
+    traces::Traces,
 };
 pub use committer::now_ms;
 use committer::{Committer, Progress, RowKey, Work};
 use core::{Core, Rows};
 pub use core::{Done, Failure, Order};
 use domain::{Deadlines, watch::Topic};
+use feeds::Feeds;
 use live::Live;
 use quick_cache::sync::Cache;
 use shared::{Context, Kind, Recorded};
 use std::{
     collections::HashMap,
-    path::Path,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
     time::Duration,
 };
+use steward::Steward;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Work that may wait for a committer. At ten thousand commands a second this is less than half a second of waiting; what
@@ -44,6 +52,8 @@ pub type Token = Vec<(Context, u16, u64)>;
 /// What the engine needs to know.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
+    /// The contexts that run here.
+    pub contexts: Vec<Context>,
     /// Parts of each journal; fixed when a journal is made.
     pub partitions: u16,
     /// How long each wait may be.
@@ -52,7 +62,7 @@ pub struct EngineConfig {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { partitions: 1, deadlines: Deadlines::default() }
+        Self { contexts: Context::ALL.to_vec(), partitions: 1, deadlines: Deadlines::default() }
     }
 }
 
@@ -61,39 +71,58 @@ struct Running {
     reader: Arc<dyn Reader>,
     cache: Arc<Cache<RowKey, Stored>>,
     progress: watch::Receiver<Progress>,
+    share: watch::Receiver<Share>,
     /// Only to rehearse commands: it knows no journal.
     rules: Core,
+    meter: Arc<Meter>,
 }
 
-/// All contexts of this process.
+/// The contexts of this process.
 pub struct Engine {
     running: HashMap<Context, Running>,
     bus: Arc<dyn Bus>,
+    /// Commits for those who listen within this process.
+    commits: Arc<LocalBus>,
     live: Arc<Live>,
+    partitions: u16,
+    deadlines: Deadlines,
+    feeds: Feeds,
+    rebuilds: rebuild::Rebuilds,
+    /// What is counted of this process.
+    pub metrics: Metrics,
+    /// Where spans go, once and if they are wanted.
+    pub traces: OnceLock<Arc<Traces>>,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
 }
 
 impl Engine {
-    /// Starts every context on its file in this folder.
+    /// Starts the contexts on their journals in this place.
     ///
     /// # Errors
-    /// A fault when a file cannot be opened.
-    pub fn open(dir: &Path, config: &EngineConfig) -> Result<Arc<Self>, Fault> {
-        let bus: Arc<dyn Bus> = Arc::new(LocalBus::new(config.partitions));
-        let live = Arc::new(Live::default());
-        let mut engine = Self { running: HashMap::new(), bus: bus.clone(), live, threads: Mutex::new(vec![]) };
-        for context in Context::ALL {
-            let (journal, reader) = sqlite::open(dir, context, config.partitions)?;
-            engine.start(context, config, Box::new(journal), Arc::new(reader), bus.clone())?;
+    /// A fault when a journal cannot be opened.
+    pub fn open(place: &Place, bus: Arc<dyn Bus>, peers: Arc<Peers>, config: &EngineConfig) -> Result<Arc<Self>, Fault> {
+        let mut journals = vec![];
+        for context in &config.contexts {
+            let (journal, reader) = journal::open(place, *context, config.partitions)?;
+            journals.push((*context, journal, reader));
         }
-        for (context, running) in &engine.running {
-            for source in domain::sources(*context) {
-                for partition in 0..config.partitions {
-                    let cursor = running.progress.borrow().cursors.get(&(source, partition)).copied().unwrap_or(0);
-                    let (feed, inbox) = (engine.running[&source].reader.clone(), running.inbox.clone());
-                    tokio::spawn(listener::Listener { source, partition, cursor, feed, bus: bus.clone(), inbox }.run());
-                }
-            }
+        let here = journals.iter().map(|(context, _, reader)| (*context, reader.clone())).collect();
+        let feeds = Feeds::new(here, peers);
+        let mut engine = Self {
+            running: HashMap::new(),
+            bus,
+            commits: Arc::new(LocalBus::new(config.partitions)),
+            live: Arc::default(),
+            partitions: config.partitions,
+            deadlines: config.deadlines.clone(),
+            feeds: feeds.clone(),
+            rebuilds: rebuild::Rebuilds::default(),
+            metrics: Metrics::default(),
+            traces: OnceLock::new(),
+            threads: Mutex::default(),
+        };
+        for (context, journal, reader) in journals {
+            engine.start(context, config, journal, reader, &feeds)?;
         }
         Ok(Arc::new(engine))
     }
@@ -102,15 +131,20 @@ impl Engine {
         &mut self,
         context: Context,
         config: &EngineConfig,
-        journal: Box<dyn crate::journal::Journal>,
+        journal: Box<dyn journal::Journal>,
         reader: Arc<dyn Reader>,
-        bus: Arc<dyn Bus>,
+        feeds: &Feeds,
     ) -> Result<(), Fault> {
         let (heads, cursors) = (journal.heads()?, journal.cursors()?);
-        let rules = Core::new(context, config.deadlines.clone(), vec![0], HashMap::new());
-        let (progress_sender, progress) = watch::channel(Progress { heads: heads.clone(), cursors: cursors.clone() });
+        if heads.len() != usize::from(config.partitions) {
+            let (has, context) = (heads.len(), context.name());
+            return Err(Fault(format!("the journal of {context} was made with {has} partitions: set --partitions {has}")));
+        }
+        let (progress_sender, progress) = watch::channel(Progress { heads: heads.clone(), cursors: cursors.clone(), is_well: true });
+        let (share_sender, share) = watch::channel(Share::default());
         let (inbox, receiver) = sync_channel(MAX_WAITING);
         let cache = Arc::new(Cache::new(CACHED_ROWS));
+        let meter = Arc::new(Meter::default());
         let committer = Committer {
             context,
             linger: Duration::from_millis(domain::linger_ms(context)),
@@ -118,17 +152,63 @@ impl Engine {
             unwritten: HashMap::new(),
             core: Core::new(context, config.deadlines.clone(), heads, cursors),
             journal,
+            reader: reader.clone(),
             cache: cache.clone(),
-            bus,
+            bus: self.bus.clone(),
+            commits: self.commits.clone(),
             live: self.live.clone(),
+            meter: meter.clone(),
+            held_up: std::cell::RefCell::default(),
             progress: progress_sender,
+            share: share_sender,
             inbox: receiver,
+            shared_at: None,
+            doubtful: false,
+            failing: false,
+            stopping: false,
         };
         let thread = std::thread::Builder::new().name(format!("{}-committer", context.name())).spawn(move || committer.run());
         let thread = thread.map_err(|e| Fault(format!("a thread cannot be started: {e}")))?;
         self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(thread);
-        self.running.insert(context, Running { inbox, reader, cache, progress, rules });
+        let (bus, feeds) = (self.bus.clone(), feeds.clone());
+        let (share, progress) = (share, progress);
+        let steward = Steward { context, share: share.clone(), progress: progress.clone(), feeds, bus, inbox: inbox.clone() };
+        tokio::spawn(steward.run());
+        let rules = Core::new(context, config.deadlines.clone(), vec![0], HashMap::new());
+        self.running.insert(context, Running { inbox, reader, cache, progress, share, rules, meter });
         Ok(())
+    }
+
+    /// The contexts that run here.
+    pub fn contexts(&self) -> impl Iterator<Item = Context> {
+        Context::ALL.into_iter().filter(|context| self.running.contains_key(context))
+    }
+
+    /// Parts of each journal.
+    pub fn partitions(&self) -> u16 {
+        self.partitions
+    }
+
+    /// True when this context runs here.
+    pub fn runs(&self, context: Context) -> bool {
+        self.running.contains_key(&context)
+    }
+
+    /// Whether commands of a context would be committed now, as far as is known.
+    pub fn is_ready(&self, context: Context) -> bool {
+        let running = &self.running[&context];
+        running.progress.borrow().is_well
+    }
+
+    /// Whether this replica looks after a stream: fires its timers, and works on what is due for it.
+    pub fn is_mine(&self, context: Context, stream: &str) -> bool {
+        let partition = core::partition_of(stream, usize::from(self.partitions)) as u16;
+        self.running[&context].share.borrow().partitions.contains(&partition)
+    }
+
+    /// Tells when the partitions that this replica looks after have changed.
+    pub fn share(&self, context: Context) -> watch::Receiver<Share> {
+        self.running[&context].share.clone()
     }
 
     /// Decides a command, and answers when its effects are durable.
@@ -138,8 +218,13 @@ impl Engine {
     pub async fn dispatch(&self, order: Order, answer: Option<Answer>) -> Result<Done, Failure> {
         let running = &self.running[&order.command.kind().context()];
         let (reply, done) = oneshot::channel();
+        let began = std::time::Instant::now();
         match running.inbox.try_send(Work::Command { order: Box::new(order), answer, reply }) {
-            Ok(()) => done.await.unwrap_or_else(|_| Err(Fault("the context has stopped".into()).into())),
+            Ok(()) => {
+                let done = done.await.unwrap_or_else(|_| Err(Fault("the context has stopped".into()).into()));
+                running.meter.commanded(began.elapsed());
+                done
+            }
             Err(TrySendError::Full(_)) => Err(Fault("the context is busy".into()).into()),
             Err(TrySendError::Disconnected(_)) => Err(Fault("the context has stopped".into()).into()),
         }
@@ -216,14 +301,6 @@ impl Engine {
         self.running[&context].reader.feed(partition, after, limit)
     }
 
-    /// Refused reactions of a context, newest first.
-    ///
-    /// # Errors
-    /// A fault of the database.
-    pub fn parked(&self, context: Context, limit: u64) -> Result<Vec<Parked>, Fault> {
-        self.running[&context].reader.parked(limit)
-    }
-
     /// Where a context's journal stands: one number for each partition.
     pub fn heads(&self, context: Context) -> Vec<u64> {
         self.running[&context].progress.borrow().heads.clone()
@@ -234,19 +311,39 @@ impl Engine {
     pub async fn caught_up(&self, context: Context, token: &Token, at_most: Duration) {
         let mut progress = self.running[&context].progress.clone();
         let sources = domain::sources(context);
-        let seen: Vec<_> = token.iter().filter(|(source, _, _)| sources.contains(source)).collect();
+        // A partition in which nothing has happened has no cursor, and nothing to wait for.
+        let matters = |source: &Context, seq: u64| seq > 0 && (*source == context || sources.contains(source));
+        let seen: Vec<_> = token.iter().filter(|(source, _, seq)| matters(source, *seq)).collect();
         let reached = |progress: &Progress| {
-            seen.iter().all(|(source, partition, seq)| progress.cursors.get(&(*source, *partition)).is_some_and(|cursor| cursor >= seq))
+            seen.iter().all(|(source, partition, seq)| {
+                let (own, heard) = (progress.heads.get(usize::from(*partition)), progress.cursors.get(&(*source, *partition)));
+                if *source == context { own } else { heard }.is_some_and(|at| at >= seq)
+            })
         };
         if reached(&progress.borrow_and_update()) {
             return;
         }
+        // Perhaps another replica has it already. A full inbox brings the news by itself.
+        let _ = self.running[&context].inbox.try_send(Work::Look(oneshot::channel().0));
         let _ = tokio::time::timeout(at_most, progress.wait_for(reached)).await;
+    }
+
+    /// Waits until this replica knows what the others had committed when it was asked. Where there are no others it costs
+    /// nothing. A fault is met by whoever reads next.
+    pub async fn fresh(&self, context: Context) {
+        let running = &self.running[&context];
+        if running.share.borrow().alone {
+            return;
+        }
+        let (reply, known) = oneshot::channel();
+        if running.inbox.try_send(Work::Look(reply)).is_ok() {
+            let _ = known.await;
+        }
     }
 
     /// Hears a context's commits from now on, as a worker does. It may lag, and then looks at what is due.
     pub fn listen(&self, context: Context, partition: u16) -> tokio::sync::broadcast::Receiver<crate::bus::Batch> {
-        self.bus.listen(context, partition)
+        self.commits.subscribe(context, partition)
     }
 
     /// Watches topics from now on.

@@ -1,21 +1,54 @@
-//! The single entry point. In one process it calls the services' routers in memory, with no socket between.
+//! The single entry point: a reverse proxy that behaves the same whether services run in this process or in others.
 //!
-//! It answers CORS from an exact list of origins, sheds what is too much, and turns a bug into an answer instead of a
-//! closed connection.
+//! - [`table`]: which path leads where. [`headers`]: what passes. [`proxy`]: one request through.
+//! - [`pool`]: the copies of a service. [`retry`]: when a request is sent again. [`crate::breaker`]: when none is sent.
+//! - [`limits`]: how often one may ask. [`cors`]: which browsers may. [`health`]: whether all is well.
+//!
+//! It sheds what is too much, and turns a bug into an answer instead of a closed connection.
 
-use crate::http::{caller::language, problem::Trouble};
+pub mod cors;
+pub mod headers;
+pub mod health;
+pub mod limits;
+mod pool;
+mod proxy;
+pub mod retry;
+pub mod table;
+
+pub use cors::Origins;
+pub use table::Table;
+
+use crate::{
+    breaker,
+    http::{caller::language, problem::Trouble},
+    traces::{self, Traces},
+};
 use axum::{
     Router,
     extract::Request,
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::HeaderName,
     middleware::{Next, from_fn},
-    response::{IntoResponse, Response},
+    response::Response,
 };
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use pool::{Http, Pool};
 use shared::problem::Code;
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+use std::{
+    future::Future,
+    hash::{BuildHasher, RandomState},
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
 };
+use table::Place;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
 /// Requests that may wait for their answers at once; beyond that the next one is told to come again, while those inside
@@ -23,81 +56,233 @@ use tower_http::catch_panic::CatchPanicLayer;
 pub const MAX_REQUESTS: usize = 2_048;
 /// Seconds after which a request that was shed may come again.
 const RETRY_AFTER_S: u64 = 1;
-/// How long a browser may remember what it is allowed.
-const CORS_MAX_AGE_S: u64 = 1_800;
-/// What scripts of an allowed origin may read of an answer.
-const EXPOSED: &str = "location, retry-after, baemin-consistency, baemin-journal";
-/// What they may send.
-const ALLOWED: &str = "authorization, content-type, accept, accept-language, idempotency-key, last-event-id, baemin-consistency";
+/// How long a connection to a service may take to be made: they are near.
+const CONNECT_WAIT: Duration = Duration::from_secs(1);
+/// How long a connection without a request is kept. Shorter than services keep theirs.
+const IDLE: Duration = Duration::from_secs(30);
+/// Connections without a request that are kept for each copy of a service.
+const MAX_IDLE: usize = 256;
 
-/// Origins that may call from a browser.
+/// Everything that may be set of the gateway.
 #[derive(Debug, Clone, Default)]
-pub struct Origins(Vec<HeaderValue>);
+pub struct Config {
+    /// Who may call from a browser.
+    pub origins: Origins,
+    /// How often one may ask.
+    pub limits: limits::Config,
+    /// When requests are sent again.
+    pub retry: retry::Config,
+    /// When none is sent.
+    pub breaker: breaker::Config,
+    /// Where spans of requests go, if they are wanted.
+    pub traces: Option<Arc<Traces>>,
+}
 
-impl Origins {
-    /// Takes a list of exact origins, such as `https://shop.example`.
+/// What the gateway has done since it began.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Requests that came.
+    pub requests: AtomicU64,
+    /// Tries after the first.
+    pub repeated: AtomicU64,
+    /// Requests beyond [`MAX_REQUESTS`].
+    pub shed: AtomicU64,
+    /// Requests beyond somebody's rate.
+    pub limited: AtomicU64,
+}
+
+/// The gateway.
+pub struct Gateway {
+    config: Config,
+    table: Table,
+    pools: Vec<Pool>,
+    http: Http,
+    limits: limits::Limits,
+    found: health::Found,
+    figures: Figures,
+    inside: AtomicUsize,
+    /// The beginning of its clock.
+    began: Instant,
+    stopping: CancellationToken,
+}
+
+impl Gateway {
+    /// A gateway before the services of a table. Streams end when `stopping` is cancelled.
+    pub fn new(table: Table, config: Config, stopping: CancellationToken) -> Arc<Self> {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(CONNECT_WAIT));
+        let mut client = Client::builder(TokioExecutor::new());
+        client.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).pool_max_idle_per_host(MAX_IDLE).set_host(false);
+        Arc::new(Self {
+            pools: table.services.iter().map(|service| Pool::new(service, &config.breaker, &config.retry)).collect(),
+            http: client.build(connector),
+            limits: limits::Limits::new(config.limits.clone()),
+            config,
+            table,
+            found: health::Found::default(),
+            figures: Figures::default(),
+            inside: AtomicUsize::new(0),
+            began: Instant::now(),
+            stopping,
+        })
+    }
+
+    /// What it has done.
+    pub fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    /// Each service's breaker: its state, and what an operator wanted of it.
+    pub fn breakers(&self) -> Vec<(String, breaker::State, Option<breaker::Forced>)> {
+        let now_ms = self.now_ms();
+        let one = |pool: &Pool| {
+            let breaker = pool.breaker();
+            (pool.name.clone(), breaker.state(now_ms), breaker.forced().cloned())
+        };
+        self.pools.iter().map(one).collect()
+    }
+
+    /// Does with a service's breaker what an operator wants; `None` lets it decide again.
     ///
     /// # Errors
-    /// Everything that is not exactly one origin, `*` above all: answers here depend on who asks.
-    pub fn new(list: &[String]) -> Result<Self, String> {
-        let one = |origin: &String| {
-            let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-            let exact = rest.is_some_and(|host| !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:".contains(&b)));
-            let value = HeaderValue::from_str(origin).ok().filter(|_| exact);
-            value.ok_or_else(|| {
-                format!(
-                    "{origin}: an exact origin such as https://shop.example is wanted; * is refused, because answers depend on who asks"
-                )
-            })
-        };
-        list.iter().map(one).collect::<Result<_, _>>().map(Self)
+    /// There is no such service.
+    pub fn force(&self, service: &str, forced: Option<breaker::Forced>) -> Result<(), String> {
+        let pool = self.pools.iter().find(|pool| pool.name == service);
+        let pool = pool.ok_or_else(|| format!("{service}: no such service"))?;
+        tracing::warn!(service, ?forced, "an operator sets a breaker");
+        pool.breaker().force(forced);
+        Ok(())
+    }
+
+    /// The router that a listener serves.
+    pub fn router(self: &Arc<Self>) -> Router {
+        let handler = |gateway: Arc<Self>| move |request: Request| async move { gateway.handle(request).await };
+        let (outer, inner) = (self.clone(), self.clone());
+        let origins = Arc::new(self.config.origins.clone());
+        Router::new()
+            .fallback(handler(self.clone()))
+            .layer(CatchPanicLayer::custom(|_| Trouble::Fault("a bug: a request panicked".into()).answer(shared::Lang::En)))
+            .layer(from_fn(move |request, next| shed(inner.clone(), request, next)))
+            .layer(from_fn(move |request, next| named(outer.clone(), request, next)))
+            .layer(from_fn(move |request, next| cors::cors(origins.clone(), request, next)))
+    }
+
+    async fn handle(&self, request: Request) -> Response {
+        let correlation = headers::correlation(request.headers());
+        match self.table.find(request.uri().path()) {
+            Place::Service(number) => proxy::forward(self, &self.pools[number], request, &correlation).await,
+            Place::Live | Place::Ready if self.is_local() => self.itself(request).await,
+            Place::Live => health::live(),
+            Place::Ready => health::ready(self).await,
+            Place::Any => proxy::forward(self, self.any(), request, &correlation).await,
+            Place::Nowhere => Trouble::from(Code::NotFound).answer(language(request.headers())),
+        }
+    }
+
+    /// A process with everything in it speaks for itself; no breaker counts what it says of its health.
+    async fn itself(&self, request: Request) -> Response {
+        let lang = language(request.headers());
+        let answer = self.pools[0].copies[0].ask(&self.http, request, self.now_ms()).await;
+        answer.map_or_else(|_| Trouble::Later(Code::Unavailable, RETRY_AFTER_S).answer(lang), |(response, _)| response)
+    }
+
+    fn is_local(&self) -> bool {
+        self.pools.iter().all(|pool| pool.copies.iter().all(|copy| copy.is_local()))
+    }
+
+    /// The first service that seems to work.
+    fn any(&self) -> &Pool {
+        let now_ms = self.now_ms();
+        let works = |pool: &&Pool| pool.seems_up(now_ms) && pool.breaker().state(now_ms) == breaker::State::Closed;
+        self.pools.iter().find(works).unwrap_or(&self.pools[0])
+    }
+
+    /// Milliseconds of a clock that never goes back.
+    fn now_ms(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64
     }
 }
 
-/// Puts the gateway before a router.
+/// Puts the gateway before a router that has every service of this process.
 pub fn before(router: Router, origins: Origins) -> Router {
-    let (origins, inside) = (Arc::new(origins), Arc::new(AtomicUsize::new(0)));
-    router
-        .layer(CatchPanicLayer::custom(|_| Trouble::Fault("a bug: a request panicked".into()).answer(shared::Lang::En)))
-        .layer(from_fn(move |request, next| shed(inside.clone(), request, next)))
-        .layer(from_fn(move |request, next| cors(origins.clone(), request, next)))
+    // The router's own streams end when the process does; nothing here has to end them.
+    Gateway::new(Table::local(&router), Config { origins, ..Config::default() }, CancellationToken::new()).router()
+}
+
+/// Serves until `stop` is ready; then takes no more connections, and finishes what has begun, but no longer than `drain`.
+///
+/// # Errors
+/// The listener failed.
+pub async fn serve(
+    gateway: &Arc<Gateway>,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+    drain: Duration,
+) -> Result<(), String> {
+    let (stopping, stopped) = (gateway.stopping.clone(), gateway.stopping.clone());
+    let signal = async move {
+        stop.await;
+        // Streams would hold the gateway for ever: they end now, and their readers come back.
+        stopping.cancel();
+    };
+    let service = gateway.router().into_make_service_with_connect_info::<SocketAddr>();
+    let serve = axum::serve(listener, service).with_graceful_shutdown(signal);
+    tokio::select! {
+        served = async { serve.await } => served.map_err(|e| e.to_string()),
+        () = async { stopped.cancelled().await; tokio::time::sleep(drain).await } => Ok(()),
+    }
 }
 
 /// Counts a request while it is inside, even if its client goes away.
-struct Inside(Arc<AtomicUsize>);
+struct Inside(Arc<Gateway>);
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
+        self.0.inside.fetch_sub(1, Relaxed);
     }
 }
 
-async fn shed(inside: Arc<AtomicUsize>, request: Request, next: Next) -> Response {
-    if inside.fetch_add(1, Relaxed) >= MAX_REQUESTS {
-        inside.fetch_sub(1, Relaxed);
+async fn shed(gateway: Arc<Gateway>, request: Request, next: Next) -> Response {
+    if gateway.inside.fetch_add(1, Relaxed) >= MAX_REQUESTS {
+        gateway.inside.fetch_sub(1, Relaxed);
+        gateway.figures.shed.fetch_add(1, Relaxed);
         return Trouble::Later(Code::Unavailable, RETRY_AFTER_S).answer(language(request.headers()));
     }
-    let _inside = Inside(inside);
+    let _inside = Inside(gateway);
     next.run(request).await
 }
 
-async fn cors(origins: Arc<Origins>, request: Request, next: Next) -> Response {
-    let origin = request.headers().get(header::ORIGIN).filter(|origin| origins.0.contains(origin)).cloned();
-    let preflight = request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    let mut response = if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
-    let headers = response.headers_mut();
-    if let Some(origin) = origin {
-        let mut allow = |name: HeaderName, value: HeaderValue| drop(headers.insert(name, value));
-        allow(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        allow(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
-        if preflight {
-            allow(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, PUT, DELETE"));
-            allow(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOWED));
-            allow(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from(CORS_MAX_AGE_S));
-        }
+/// Gives every request a name, and counts it for its sender.
+async fn named(gateway: Arc<Gateway>, mut request: Request, next: Next) -> Response {
+    gateway.figures.requests.fetch_add(1, Relaxed);
+    let correlation = headers::correlation(request.headers());
+    request.headers_mut().insert(HeaderName::from_static(headers::CORRELATION), correlation.clone());
+    let wanted = gateway.config.traces.as_ref();
+    let route = wanted.and_then(|_| traces::open::template(request.method(), request.uri().path()));
+    let span = traces::Open::request(wanted, route, &request);
+    if let Some(span) = &span {
+        span.hand_on(request.headers_mut());
     }
-    if preflight {
-        headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+    let took = match proxy::peer(&request) {
+        Some(peer) => gateway.limits.take(peer, request.headers(), gateway.now_ms()),
+        None => Ok(()),
+    };
+    let mut response = match took {
+        Ok(()) => next.run(request).await,
+        Err(wait_ms) => {
+            gateway.figures.limited.fetch_add(1, Relaxed);
+            Trouble::Later(Code::TooManyRequests, wait_ms.div_ceil(1_000).max(1)).answer(language(request.headers()))
+        }
+    };
+    response.headers_mut().insert(HeaderName::from_static(headers::CORRELATION), correlation);
+    if let Some(span) = span {
+        span.answered(&response);
     }
     response
+}
+
+/// A number that nobody can guess cheaply, for jitter and names.
+fn random() -> u64 {
+    RandomState::new().hash_one(0u8)
 }

@@ -14,7 +14,7 @@ use shared::{AccountId, Refusal, api};
 /// A body that cannot be read, or a name that is taken.
 pub async fn join(app: &App, caller: &Caller, body: &[u8]) -> Result<Response, Trouble> {
     let wanted: api::Join = json(body)?;
-    let account = app.identity.join(wanted, caller.at_ms).await.map_err(identity_trouble)?;
+    let account = app.identity.home().map_err(identity_trouble)?.join(wanted, caller.at_ms).await.map_err(identity_trouble)?;
     let (id, body) = (account.account, shown(caller, &account));
     let mut response = hal::answer(caller, StatusCode::CREATED, body);
     if let Ok(location) = format!("{}/accounts/{id}", caller.base).parse() {
@@ -32,7 +32,7 @@ pub async fn get(app: &App, caller: &Caller, id: &str) -> Result<Response, Troub
     if AccountId::parse(id) != Some(own) {
         return Err(Refusal::NotFound {}.into());
     }
-    let account = app.identity.account(own).map_err(identity_trouble)?.ok_or(Refusal::NotFound {})?;
+    let account = app.identity.home().map_err(identity_trouble)?.account(own).map_err(identity_trouble)?.ok_or(Refusal::NotFound {})?;
     Ok(hal::answer(caller, StatusCode::OK, shown(caller, &account)))
 }
 
@@ -42,7 +42,7 @@ pub async fn get(app: &App, caller: &Caller, id: &str) -> Result<Response, Troub
 /// A body that cannot be read, or a name, password or refresh token that is not good.
 pub async fn login(app: &App, caller: &Caller, body: &[u8]) -> Result<Response, Trouble> {
     let wanted: api::Login = json(body)?;
-    let tokens = app.identity.login(wanted, caller.at_ms).await.map_err(identity_trouble)?;
+    let tokens = app.identity.home().map_err(identity_trouble)?.login(wanted, caller.at_ms).await.map_err(identity_trouble)?;
     let body = serde_json::to_string(&tokens).unwrap_or_default();
     let mut response = hal::answer(caller, StatusCode::CREATED, body);
     response.headers_mut().insert(header::CACHE_CONTROL, axum::http::HeaderValue::from_static("no-store"));
@@ -62,7 +62,7 @@ struct Logout {
 pub async fn logout(app: &App, body: &[u8]) -> Result<Response, Trouble> {
     let Logout { refresh } = json(body)?;
     // A token that is no longer known is logged out already.
-    app.identity.logout(&refresh).await.map_err(identity_trouble)?;
+    app.identity.home().map_err(identity_trouble)?.logout(&refresh).await.map_err(identity_trouble)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -1,15 +1,20 @@
 //! Who asks, in which language, and what they have seen: read once from the headers of a request.
 
 use super::{App, problem::Trouble};
-use crate::engine::{Token, now_ms};
+use crate::{
+    engine::{Token, now_ms},
+    service::peers::DEADLINE,
+};
 use axum::http::{HeaderMap, Method, header};
 use shared::{AccountId, Actor, Context, Kind, Lang, Millis, Role, Stamp, id::Bits, problem::Code};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The header with the positions that a client has seen.
 pub const CONSISTENCY: &str = "baemin-consistency";
 /// The header that names the journals behind an answer: positions of other journals mean nothing here.
 pub const JOURNAL: &str = "baemin-journal";
+/// No deadline is farther away: what says more says nothing.
+const MAX_DEADLINE: Duration = Duration::from_secs(300);
 /// The header with the name of a request.
 const IDEMPOTENCY: &str = "idempotency-key";
 /// Positions in one token: six contexts, and room for partitions.
@@ -35,7 +40,12 @@ pub struct Caller {
     pub plain_json: bool,
     /// When the request came.
     pub at_ms: Millis,
+    /// When nobody waits for the answer any more, as the gateway or another service has said.
+    deadline: Option<Instant>,
 }
+
+/// What is kept of a deadline for the answer's way back.
+const WAY_BACK: Duration = Duration::from_millis(50);
 
 /// The language of a request, even of one that cannot be read otherwise.
 pub fn language(headers: &HeaderMap) -> Lang {
@@ -63,12 +73,19 @@ impl Caller {
             }
         };
         let idempotency_key = match headers.get(IDEMPOTENCY) {
-            Some(value) if *method == Method::POST => Some(key(value.to_str().ok())?),
+            Some(value) if *method == Method::POST || *method == Method::PUT => Some(key(value.to_str().ok())?),
             _ => None,
         };
         let plain_json = negotiate(text(headers, "accept"))?;
         let seen = text(headers, CONSISTENCY).map(positions).transpose()?.unwrap_or_default();
-        Ok(Self { actor, token, lang: language(headers), seen, idempotency_key, base: base(headers), plain_json, at_ms })
+        let left = text(headers, DEADLINE).and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
+        let deadline = left.map(|left| Instant::now() + left.min(MAX_DEADLINE).saturating_sub(WAY_BACK));
+        Ok(Self { actor, token, lang: language(headers), seen, idempotency_key, base: base(headers), plain_json, at_ms, deadline })
+    }
+
+    /// How long this answer may wait for something, and no longer than its reader does.
+    pub fn patience(&self, at_most: Duration) -> Duration {
+        self.deadline.map_or(at_most, |deadline| at_most.min(deadline.saturating_duration_since(Instant::now())))
     }
 
     /// The person's account.
@@ -99,7 +116,7 @@ impl Caller {
     /// Waits until a context has heard of what this caller has seen.
     pub async fn catch_up(&self, app: &App, kind: Kind) {
         if !self.seen.is_empty() {
-            app.engine.caught_up(kind.context(), &self.seen, CATCH_UP).await;
+            app.engine.caught_up(kind.context(), &self.seen, self.patience(CATCH_UP)).await;
         }
     }
 }

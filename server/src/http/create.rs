@@ -81,6 +81,26 @@ fn named(caller: &Caller, kind: Kind, body: &[u8]) -> Result<Named, Trouble> {
     Ok(Named { key: half(name.as_bytes()), fingerprint: half(body), bits: fresh(caller.at_ms, random) })
 }
 
+/// The record of a verb that was sent under a key, so that a repeat of it finds that it has been: most verbs are harmless
+/// to repeat, but a change that was declined meanwhile would be asked for again. `None` without a key.
+///
+/// # Errors
+/// Nobody is logged in.
+pub fn record(caller: &Caller, kind: Kind, id: &str, verb: &str, body: &[u8]) -> Result<Option<Answer>, Trouble> {
+    if caller.idempotency_key.is_none() {
+        return Ok(None);
+    }
+    let whole = [id.as_bytes(), b"\n", verb.as_bytes(), b"\n", body].concat();
+    let Named { key, fingerprint, .. } = named(caller, kind, &whole)?;
+    Ok(Some(Answer { key, fingerprint, stream: id.into(), body: None, at_ms: caller.at_ms }))
+}
+
+/// When an id was made.
+pub fn made_ms(id: Bits) -> Millis {
+    let whole = id.0.iter().fold(0u128, |whole, byte| whole << 8 | u128::from(*byte));
+    (whole >> 39) as Millis + EPOCH_MS
+}
+
 /// A new id: 41 bits of time, then 39 of chance. Rows of the same evening stand together on the disk, which halves the
 /// pages that a commit must write; and nobody guesses 39 bits at a known millisecond.
 fn fresh(at_ms: Millis, random: [u8; 16]) -> Bits {
@@ -111,6 +131,7 @@ pub async fn post(app: &App, caller: &Caller, kind: Kind, body: &[u8]) -> Result
     };
     caller.one_of(&[role])?;
     caller.catch_up(app, kind).await;
+    app.engine.fresh(kind.context()).await;
     let named = named(caller, kind, body)?;
     let _flight = app.in_flight.enter(named.key).ok_or(Trouble::Later(Code::InFlight, 1))?;
     if let Some(before) = app.engine.answer(kind.context(), named.key)? {
@@ -123,7 +144,7 @@ pub async fn post(app: &App, caller: &Caller, kind: Kind, body: &[u8]) -> Result
         (kind == Kind::Order).then(|| OrderId::parse(&stream)).flatten().map(|id| app.engine.watch(&[Topic::One(Kind::Order, id)]));
     let done = app.engine.dispatch(order, Some(record.clone())).await?;
     let row = match changes {
-        Some(changes) => paid(app, &stream, done.stored.row, changes).await?,
+        Some(changes) => paid(app, caller.patience(PAYMENT_WAIT), &stream, done.stored.row, changes).await?,
         None => done.stored.row,
     };
     let shown = hal::visible(app, caller, kind, &stream, &row)?;
@@ -223,6 +244,7 @@ fn place(app: &App, caller: &Caller, order: OrderId, wanted: &NewOrder) -> Resul
 /// Waits until the payment has answered, or for as long as somebody at a terminal does. The order is kept either way.
 async fn paid(
     app: &App,
+    at_most: Duration,
     stream: &Arc<str>,
     placed: Arc<Row>,
     mut changes: tokio::sync::mpsc::Receiver<Arc<shared::Recorded>>,
@@ -237,7 +259,7 @@ async fn paid(
     if !is_unpaid(&placed) {
         return Ok(placed);
     }
-    let _ = tokio::time::timeout(PAYMENT_WAIT, answered).await;
+    let _ = tokio::time::timeout(at_most, answered).await;
     Ok(app.engine.read(Kind::Order, stream)?.map_or(placed, |stored| stored.row))
 }
 

@@ -86,6 +86,7 @@ pub async fn one(app: &Arc<App>, caller: Caller, headers: &HeaderMap, id: &str) 
     let order = OrderId::parse(id).ok_or(Refusal::NotFound {})?;
     let after = last_id(headers).map(str::parse::<u64>).transpose().map_err(|_| unreadable_id())?.unwrap_or(0);
     caller.catch_up(app, Kind::Order).await;
+    app.engine.fresh(Kind::Order.context()).await;
     // The watch begins before the past is read, so that nothing falls between them.
     let changes = app.engine.watch(&[Topic::One(Kind::Order, order)]);
     let stored = app.engine.read(Kind::Order, id)?.ok_or(Refusal::NotFound {})?;
@@ -136,6 +137,8 @@ fn told(order: OrderId, step: &shared::api::Step) -> Change {
 /// Not logged in, not in a role for it, or an id that cannot be read.
 pub async fn many(app: &Arc<App>, caller: Caller, headers: &HeaderMap, kind: Kind, query: &Query) -> Result<Response, Trouble> {
     let account = caller.account()?;
+    caller.catch_up(app, kind).await;
+    app.engine.fresh(kind.context()).await;
     let watched = match kind {
         Kind::Order => match side(&caller, query)?.1 {
             Role::Customer => vec![Topic::Customer(kind, account)],

@@ -2,20 +2,23 @@
 //!
 //! - [`routes`]: the table of all routes; the router, the OpenAPI document and the access matrix are made from it.
 //! - [`caller`]: who asks. [`problem`]: how a no is said. [`hal`]: how a yes is said.
+//! - [`ops`]: what operators look at and mend.
 //! - [`resources`]: get, list, verb. [`create`]: post. [`live`]: streams. [`accounts`]: joining and logging in.
 
 pub mod accounts;
+pub mod asyncapi;
 pub mod caller;
 pub mod create;
 pub mod hal;
 pub mod live;
 pub mod openapi;
+pub mod ops;
 pub mod problem;
 pub mod resources;
 pub mod routes;
 pub mod verbs;
 
-use crate::{engine::Engine, identity::Identity};
+use crate::{engine::Engine, identity::Access, service::Service, traces};
 use axum::{
     Router,
     body::Bytes,
@@ -47,8 +50,8 @@ pub struct HttpConfig {
 pub struct App {
     /// The contexts.
     pub engine: Arc<Engine>,
-    /// Accounts, tokens and the vault.
-    pub identity: Identity,
+    /// Accounts, tokens and the vault, wherever they are.
+    pub identity: Access,
     /// Commands that people send.
     pub verbs: verbs::Verbs,
     /// Requests being worked on.
@@ -63,14 +66,24 @@ pub struct App {
     pub stopping: CancellationToken,
 }
 
-/// The router of all routes.
+/// The router of all routes that this process serves.
 pub fn router(app: &Arc<App>) -> Router {
     let mut paths: BTreeMap<String, MethodRouter> = BTreeMap::new();
-    for route in routes::all() {
+    for route in routes::all().into_iter().filter(|route| app.serves(&route.op)) {
         let app = app.clone();
         let Route { method, path, op } = route;
-        let filter = MethodFilter::try_from(method).unwrap_or(MethodFilter::GET);
-        let handler = move |request: Request| async move { serve(&app, op, request).await };
+        let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
+        let meter = app.engine.metrics.route(method.as_str(), &path);
+        let template = path.clone();
+        let handler = move |request: Request| async move {
+            let span = traces::Open::request(app.engine.traces.get(), Some(&template), &request);
+            let response = serve(&app, op, request).await;
+            meter.answered(response.status().as_u16());
+            if let Some(span) = span {
+                span.answered(&response);
+            }
+            response
+        };
         let known = paths.remove(&path).unwrap_or_default();
         paths.insert(path, known.merge(on(filter, handler)));
     }
@@ -80,6 +93,16 @@ pub fn router(app: &Arc<App>) -> Router {
             |request: Request| async move { Trouble::from(Code::MethodNotAllowed).answer(language(request.headers())) },
         )
         .fallback(|request: Request| async move { Trouble::from(Code::NotFound).answer(language(request.headers())) })
+}
+
+impl App {
+    fn serves(&self, op: &Op) -> bool {
+        match op.service() {
+            Some(Service::Context(context)) => self.engine.runs(context),
+            Some(Service::Identity) => self.identity.home().is_ok(),
+            Some(Service::Gateway) | None => true,
+        }
+    }
 }
 
 async fn serve(app: &Arc<App>, op: Op, request: Request) -> Response {
@@ -117,31 +140,34 @@ async fn handle(app: &Arc<App>, op: Op, request: Request) -> Result<Response, Tr
         Op::Account => accounts::get(app, &caller, &id).await,
         Op::Login => accounts::login(app, &caller, &body).await,
         Op::Logout => accounts::logout(app, &body).await,
-        Op::Parked => parked(app, &caller),
+        Op::Ops(context, what) => ops::answer(app, &caller, context, what, &id, &query, &body).await,
         Op::Root => Ok(hal::answer(&caller, StatusCode::OK, routes::root(&caller.base))),
         Op::Profiles => Ok(hal::answer(&caller, StatusCode::OK, routes::profiles(&caller.base))),
         Op::Profile(kind) => Ok(([(header::CONTENT_TYPE, "application/alps+json")], routes::profile(kind)).into_response()),
         Op::OpenApi => Ok(([(header::CONTENT_TYPE, "application/json")], openapi::document()).into_response()),
-        Op::Live => Ok(health(&caller)),
-        Op::Ready => Ok(health(&caller)),
+        Op::AsyncApi => Ok(([(header::CONTENT_TYPE, "application/json")], asyncapi::document()).into_response()),
+        Op::Live => Ok(live(&caller)),
+        Op::Ready => Ok(ready(app, &caller)),
     }
 }
 
 /// What a server that answers at all can say of itself.
-fn health(caller: &Caller) -> Response {
+fn live(caller: &Caller) -> Response {
     hal::answer(caller, StatusCode::OK, concat!(r#"{"status":"UP","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#))
 }
 
-/// `GET /parked`: reactions that were refused, for operators.
-fn parked(app: &App, caller: &Caller) -> Result<Response, Trouble> {
-    /// More than this are not read one by one.
-    const MOST: u64 = 100;
-    caller.one_of(&[shared::Role::Operator])?;
-    let mut parked = vec![];
-    for context in shared::Context::ALL {
-        parked.extend(app.engine.parked(context, MOST)?);
+/// Whether requests would be served: tokens can be verified, journals written, and the process is not about to end.
+fn ready(app: &App, caller: &Caller) -> Response {
+    let mut waits: Vec<String> = app.engine.contexts().filter(|context| !app.engine.is_ready(*context)).map(|c| c.name().into()).collect();
+    if !app.identity.is_ready() {
+        waits.push("identity".into());
     }
-    Ok(hal::answer(caller, StatusCode::OK, serde_json::json!({ "_embedded": { "parked": parked } }).to_string()))
+    if app.stopping.is_cancelled() {
+        waits.push("stopping".into());
+    }
+    let (status, word) = if waits.is_empty() { (StatusCode::OK, "UP") } else { (StatusCode::SERVICE_UNAVAILABLE, "OUT_OF_SERVICE") };
+    let body = serde_json::json!({ "status": word, "version": env!("CARGO_PKG_VERSION"), "waits_for": waits });
+    hal::answer(caller, status, body.to_string())
 }
 
 /// Reads a body of JSON, within the limit.

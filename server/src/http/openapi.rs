@@ -1,6 +1,9 @@
 //! The OpenAPI document, made from the table of routes and the types of bodies and answers.
 
-use super::routes::{self, Op};
+use super::{
+    ops::Ops,
+    routes::{self, Op},
+};
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 use shared::{Kind, api, customer, delivery, order, problem::Problem, review, rider, store, ticket};
@@ -50,11 +53,12 @@ fn operation(schemas: &mut SchemaGenerator, op: &Op, problem: &schemars::Schema)
         Op::Account => ("One's account".into(), "200", "application/hal+json"),
         Op::Login => ("Log in, or stay logged in".into(), "201", "application/hal+json"),
         Op::Logout => ("Log out".into(), "204", ""),
-        Op::Parked => ("Refused reactions".into(), "200", "application/hal+json"),
+        Op::Ops(context, what) => (format!("{} of the {} context", what.say(), context.name()), "200", "application/hal+json"),
         Op::Root => ("Where everything is".into(), "200", "application/hal+json"),
         Op::Profiles => ("Where the profiles are".into(), "200", "application/hal+json"),
         Op::Profile(kind) => (format!("What {} are made of", kind.route()), "200", "application/alps+json"),
         Op::OpenApi => ("This document".into(), "200", "application/json"),
+        Op::AsyncApi => ("The events on the broker".into(), "200", "application/json"),
         Op::Live | Op::Ready => ("Health".into(), "200", "application/hal+json"),
     };
     let mut good = json!({ "description": summary });
@@ -83,6 +87,7 @@ fn body(schemas: &mut SchemaGenerator, op: &Op) -> Option<Value> {
         Op::Create(Kind::Review) => of::<api::NewReview>(schemas),
         Op::Join => of::<api::Join>(schemas),
         Op::Login => of::<api::Login>(schemas),
+        Op::Ops(_, Ops::Drop) => of::<api::DropParked>(schemas),
         Op::Verb(Kind::Order, verb) if verb == "change" => of::<api::NewItems>(schemas),
         Op::Verb(Kind::Customer, verb) if verb == "set_contact" => of::<api::NewContact>(schemas),
         Op::Verb(kind, verb) => match kind {

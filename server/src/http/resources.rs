@@ -3,6 +3,7 @@
 use super::{
     App,
     caller::{CONSISTENCY, Caller, position},
+    create::record,
     hal::{self, Page},
     problem::Trouble,
     verbs,
@@ -81,7 +82,14 @@ pub async fn get(app: &App, caller: &Caller, kind: Kind, id: &str) -> Result<Res
         return Err(Refusal::NotFound {}.into());
     }
     caller.catch_up(app, kind).await;
-    let stored = app.engine.read(kind, id)?.ok_or(Refusal::NotFound {})?;
+    let stored = match app.engine.read(kind, id)? {
+        Some(stored) => stored,
+        // Perhaps another replica has made it a moment ago.
+        None => {
+            app.engine.fresh(kind.context()).await;
+            app.engine.read(kind, id)?.ok_or(Refusal::NotFound {})?
+        }
+    };
     let body = hal::visible(app, caller, kind, id, &stored.row)?;
     Ok(hal::answer(caller, StatusCode::OK, with_rating(&stored.row, body)))
 }
@@ -107,12 +115,24 @@ pub async fn put(app: &App, caller: &Caller, kind: Kind, id: &str, verb: &str, b
         return Err(Refusal::NotFound {}.into());
     }
     caller.catch_up(app, kind).await;
+    app.engine.fresh(kind.context()).await;
     let stored = app.engine.read(kind, id)?.ok_or(Refusal::NotFound {})?;
     // Whether it is theirs comes before whether the body can be read: a stranger learns nothing.
     stored.row.show(&caller.actor).ok_or(Refusal::NotFound {})?;
+    let record = record(caller, kind, id, verb, body)?;
+    if let Some(record) = &record
+        && let Some(before) = app.engine.answer(kind.context(), record.key)?
+    {
+        if before.fingerprint != record.fingerprint {
+            return Err(Code::KeyReused.into());
+        }
+        // It was done then; what came of it is what is there now.
+        let body = hal::visible(app, caller, kind, id, &stored.row)?;
+        return Ok(tokened(app, kind, hal::answer(caller, StatusCode::OK, body)));
+    }
     let command = prepare(app, caller, kind, &stored, verb, body)?;
     let order = Order { stream: id.into(), command, stamp: caller.stamp(), cause: None };
-    let done = app.engine.dispatch(order, None).await?;
+    let done = app.engine.dispatch(order, record).await?;
     let body = hal::visible(app, caller, kind, id, &done.stored.row)?;
     Ok(tokened(app, kind, hal::answer(caller, StatusCode::OK, body)))
 }

@@ -1,10 +1,14 @@
 //! The table of all routes. Adding one here adds it to the router, to the OpenAPI document, and to the access matrix,
 //! whose test fails until somebody has said who may use it.
 
-use super::verbs::Verbs;
+use super::{
+    ops::{self, Ops},
+    verbs::Verbs,
+};
+use crate::service::Service;
 use axum::http::Method;
 use serde_json::{Value, json};
-use shared::{Kind, Sender};
+use shared::{Context, Kind, Sender};
 
 /// What a route does.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,8 +33,8 @@ pub enum Op {
     Login,
     /// No more tokens.
     Logout,
-    /// Refused reactions.
-    Parked,
+    /// What operators look at and mend, of one context.
+    Ops(Context, Ops),
     /// Where everything is.
     Root,
     /// Where the profiles are.
@@ -39,6 +43,8 @@ pub enum Op {
     Profile(Kind),
     /// The OpenAPI document.
     OpenApi,
+    /// The AsyncAPI document.
+    AsyncApi,
     /// Does the process live?
     Live,
     /// Can it work?
@@ -54,6 +60,21 @@ pub struct Route {
     pub path: String,
     /// What it does.
     pub op: Op,
+}
+
+impl Op {
+    /// The service that does it; `None` when every process can.
+    pub fn service(&self) -> Option<Service> {
+        match self {
+            Op::Get(kind) | Op::List(kind) | Op::Verb(kind, _) | Op::Create(kind) | Op::WatchMany(kind) => {
+                Some(Service::Context(kind.context()))
+            }
+            Op::Ops(context, _) => Some(Service::Context(*context)),
+            Op::Watch => Some(Service::Context(Context::Order)),
+            Op::Join | Op::Account | Op::Login | Op::Logout => Some(Service::Identity),
+            Op::Root | Op::Profiles | Op::Profile(_) | Op::OpenApi | Op::AsyncApi | Op::Live | Op::Ready => None,
+        }
+    }
 }
 
 /// Kinds whose rows can be made by people.
@@ -95,10 +116,13 @@ pub fn all() -> Vec<Route> {
     add(Method::GET, "/accounts/{id}".into(), Op::Account);
     add(Method::POST, "/tokens".into(), Op::Login);
     add(Method::DELETE, "/tokens".into(), Op::Logout);
-    add(Method::GET, "/parked".into(), Op::Parked);
+    for (method, path, op) in ops::routes() {
+        add(method, path, op);
+    }
     add(Method::GET, "/".into(), Op::Root);
     add(Method::GET, "/profile".into(), Op::Profiles);
     add(Method::GET, "/openapi.json".into(), Op::OpenApi);
+    add(Method::GET, "/asyncapi.json".into(), Op::AsyncApi);
     add(Method::GET, "/health/live".into(), Op::Live);
     add(Method::GET, "/health/ready".into(), Op::Ready);
     routes

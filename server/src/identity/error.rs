@@ -104,6 +104,9 @@ pub enum TokenError {
     /// Its time is over, or its login was ended.
     #[error("the token has expired")]
     Expired,
+    /// This service has not heard from identity yet, and cannot tell.
+    #[error("identity is away")]
+    Unknown,
 }
 
 impl TokenError {
@@ -112,6 +115,7 @@ impl TokenError {
         match self {
             TokenError::Invalid => Code::Unauthenticated,
             TokenError::Expired => Code::TokenExpired,
+            TokenError::Unknown => Code::Unavailable,
         }
     }
 }

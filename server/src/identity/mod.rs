@@ -8,10 +8,12 @@
 //! - `passwords`: Argon2id behind a bounded queue, and the throttle of failed tries.
 //! - `tokens`: access tokens, verified without a row being read.
 //! - `vault`: contacts, sealed under a key per person.
+//! - `access`: what every service needs of identity, wherever identity itself runs.
 //! - `files`: the key files and the operator's first password.
 //!
 //! Invariants: a secret is in no `Debug`, log line or error. Whether a name exists cannot be told from a login.
 
+pub mod access;
 mod accounts;
 mod database;
 mod error;
@@ -22,6 +24,7 @@ mod sessions;
 mod tokens;
 mod vault;
 
+pub use access::{Access, Away};
 pub use error::{IdentityError, OpenError, TokenError};
 pub use tokens::{SessionId, Verified};
 
@@ -168,12 +171,12 @@ impl Identity {
     /// # Errors
     /// When it is not ours, or has ended.
     pub fn verify(&self, token: &str, now_ms: Millis) -> Result<Verified, TokenError> {
-        self.0.signer.verify(token, now_ms)
+        self.0.signer.verifier.verify(token, now_ms)
     }
 
     /// Signatures checked since the start: repeated tokens cost none.
     pub fn signatures(&self) -> u64 {
-        self.0.signer.signatures()
+        self.0.signer.verifier.signatures()
     }
 
     /// The account of an id. It reads a row, and may wait for the disk.
@@ -195,6 +198,19 @@ impl Identity {
     /// Unseals a contact; `None` when its person was forgotten, or the text is not ours.
     pub fn unseal(&self, sealed: &Sealed) -> Option<Contact> {
         self.0.vault.unseal(sealed)
+    }
+
+    /// What other services need to verify tokens by themselves.
+    pub fn token_keys(&self) -> access::TokenKeys {
+        access::TokenKeys::of(&self.0.signer, self.0.config.access_ms)
+    }
+
+    /// A person's key, for another service of ours; made if need be.
+    ///
+    /// # Errors
+    /// When the vault cannot be read or written.
+    pub fn person_key(&self, person: AccountId, make: bool) -> Result<Option<[u8; 32]>, IdentityError> {
+        self.0.vault.raw(person, make)
     }
 
     /// Forgets a person's key: whatever was sealed for the person is unreadable from now on.

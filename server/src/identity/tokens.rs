@@ -83,12 +83,10 @@ pub(super) struct Claims {
     pub exp: i64,
 }
 
-/// Signs and verifies.
-pub struct Signer {
-    pub(super) header: Header,
+/// Verifies: all that a service needs which gives no tokens.
+pub struct Verifier {
     /// The header as it stands in every token of ours, with its dot.
     prefix: String,
-    pub(super) signing: EncodingKey,
     pub(super) verifying: DecodingKey,
     validation: Validation,
     access_ms: Millis,
@@ -98,32 +96,30 @@ pub struct Signer {
     signatures: AtomicU64,
 }
 
+/// Signs and verifies.
+pub struct Signer {
+    pub(super) header: Header,
+    pub(super) signing: EncodingKey,
+    pub(super) verifier: Verifier,
+    /// The public half of the key, as services ask for it.
+    pub(super) public: Vec<u8>,
+}
+
+/// The header that names a public key.
+fn header(public: &[u8]) -> Header {
+    let mut header = Header::new(Algorithm::EdDSA);
+    header.kid = Some(URL_SAFE_NO_PAD.encode(&digest::digest(&digest::SHA256, public).as_ref()[..12]));
+    header
+}
+
 impl Signer {
     /// Takes the key pair, and the sessions that were ended of late; tries itself out, since a library without its
     /// cryptography would only fail at the first token.
     pub fn new(pkcs8: &[u8], access_ms: Millis, ended: Vec<(SessionId, Millis)>) -> Result<Self, OpenError> {
         let pair = Ed25519KeyPair::from_pkcs8(pkcs8).map_err(|_| OpenError::NotAKey("keys/signing.pk8"))?;
-        let public = pair.public_key().as_ref();
-        let mut header = Header::new(Algorithm::EdDSA);
-        header.kid = Some(URL_SAFE_NO_PAD.encode(&digest::digest(&digest::SHA256, public).as_ref()[..12]));
-        let written = serde_json::to_vec(&header).map_err(|why| OpenError::Broken(why.to_string()))?;
-        let mut validation = Validation::new(Algorithm::EdDSA);
-        validation.set_issuer(&[ISSUER]);
-        validation.set_audience(&[AUDIENCE]);
-        validation.set_required_spec_claims(&["iss", "aud", "sub", "exp", "nbf"]);
-        // The library would ask the machine's clock; `Signer::read` asks the caller's.
-        (validation.validate_exp, validation.validate_nbf) = (false, false);
-        let signer = Self {
-            prefix: format!("{}.", URL_SAFE_NO_PAD.encode(written)),
-            header,
-            signing: EncodingKey::from_ed_der(pkcs8),
-            verifying: DecodingKey::from_ed_der(public),
-            validation,
-            access_ms,
-            remembered: Cache::new(REMEMBERED),
-            ended: RwLock::default(),
-            signatures: AtomicU64::new(0),
-        };
+        let public = pair.public_key().as_ref().to_vec();
+        let (header, verifier) = (header(&public), Verifier::new(&public, access_ms)?);
+        let signer = Self { header, signing: EncodingKey::from_ed_der(pkcs8), verifier, public };
         ended.into_iter().for_each(|(session, at_ms)| signer.end(session, at_ms));
         signer.try_out()?;
         Ok(signer)
@@ -133,13 +129,13 @@ impl Signer {
         let broken = |why: String| OpenError::Broken(why);
         let session = SessionId(Bits([0; 10]));
         let (token, _) = self.sign(AccountId(Bits([0; 10])), &[], session, 0).map_err(|why| broken(why.to_string()))?;
-        let read = self.read(&token, 0).map_err(|why| broken(why.to_string()))?;
+        let read = self.verifier.read(&token, 0).map_err(|why| broken(why.to_string()))?;
         if read.session == session { Ok(()) } else { Err(broken("a token reads otherwise than it was written".into())) }
     }
 
     /// Writes a token, and says when it ends: to the second, as tokens do.
     pub fn sign(&self, account: AccountId, roles: &[Role], session: SessionId, now_ms: Millis) -> Result<(String, Millis), IdentityError> {
-        let (now_s, exp) = (now_ms.div_euclid(1000), (now_ms + self.access_ms).div_euclid(1000));
+        let (now_s, exp) = (now_ms.div_euclid(1000), (now_ms + self.verifier.access_ms).div_euclid(1000));
         let claims = Claims {
             iss: ISSUER.into(),
             aud: AUDIENCE.into(),
@@ -152,6 +148,33 @@ impl Signer {
         };
         let token = jsonwebtoken::encode(&self.header, &claims, &self.signing).map_err(|_| IdentityError::Fault("signing"))?;
         Ok((token, exp * 1000))
+    }
+
+    /// Refuses every token of a session from now on.
+    pub fn end(&self, session: SessionId, now_ms: Millis) {
+        self.verifier.end(session, now_ms);
+    }
+}
+
+impl Verifier {
+    /// Takes the public key of those who sign.
+    pub fn new(public: &[u8], access_ms: Millis) -> Result<Self, OpenError> {
+        let written = serde_json::to_vec(&header(public)).map_err(|why| OpenError::Broken(why.to_string()))?;
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.set_issuer(&[ISSUER]);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_required_spec_claims(&["iss", "aud", "sub", "exp", "nbf"]);
+        // The library would ask the machine's clock; `Verifier::read` asks the caller's.
+        (validation.validate_exp, validation.validate_nbf) = (false, false);
+        Ok(Self {
+            prefix: format!("{}.", URL_SAFE_NO_PAD.encode(written)),
+            verifying: DecodingKey::from_ed_der(public),
+            validation,
+            access_ms,
+            remembered: Cache::new(REMEMBERED),
+            ended: RwLock::default(),
+            signatures: AtomicU64::new(0),
+        })
     }
 
     /// Says whose token this is.
@@ -194,6 +217,18 @@ impl Signer {
         let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
         ended.retain(|_, until_ms| *until_ms > now_ms);
         ended.insert(session, now_ms + self.access_ms + LEEWAY_MS);
+    }
+
+    /// Sessions that ended, and until when each is remembered: what other services must refuse too.
+    pub fn ended(&self) -> Vec<(SessionId, Millis)> {
+        self.ended.read().unwrap_or_else(PoisonError::into_inner).iter().map(|(session, until_ms)| (*session, *until_ms)).collect()
+    }
+
+    /// Takes over what [`Verifier::ended`] of another service says.
+    pub fn end_all(&self, sessions: impl IntoIterator<Item = (SessionId, Millis)>, now_ms: Millis) {
+        let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
+        ended.extend(sessions);
+        ended.retain(|_, until_ms| *until_ms > now_ms);
     }
 
     fn has_ended(&self, session: SessionId) -> bool {

@@ -30,7 +30,7 @@ const REMEMBERED: usize = 20_000;
 /// Distinguishes the wrapping of a key from the sealing of a contact.
 const WRAPPING: u8 = 0;
 
-type Key = Arc<RandomizedNonceKey>;
+pub(super) type Key = Arc<RandomizedNonceKey>;
 
 /// Seals and unseals contacts.
 pub struct Vault {
@@ -49,27 +49,27 @@ impl Vault {
 
     /// Seals a contact for its person.
     pub fn seal(&self, person: AccountId, contact: &Contact) -> Result<Sealed, IdentityError> {
-        let plain = serde_json::to_vec(contact).map_err(|_| IdentityError::Fault("sealing"))?;
-        let key = self.key_made(person)?;
-        Ok(Sealed(URL_SAFE_NO_PAD.encode(lock(&key, head(VERSION, person), plain)?).into()))
+        seal(&self.key_made(person)?, person, contact)
     }
 
     /// Unseals a contact; `None` when its person was forgotten, or the text is not ours.
     pub fn unseal(&self, sealed: &Sealed) -> Option<Contact> {
-        if sealed.0.len() > MAX_SEALED {
-            return None;
-        }
-        let mut bytes = URL_SAFE_NO_PAD.decode(&*sealed.0).ok()?;
-        let (&version, rest) = bytes.split_first()?;
-        let person = AccountId(Bits(*rest.first_chunk()?));
-        if version != VERSION {
-            return None;
-        }
-        let key = self.key(person).unwrap_or_else(|fault| {
+        let letter = Letter::read(sealed)?;
+        let key = self.key(letter.person).unwrap_or_else(|fault| {
             tracing::error!(%fault, "the vault cannot be read");
             None
         })?;
-        serde_json::from_slice(unlock(&key, head(VERSION, person), &mut bytes)?).ok()
+        letter.open(&key)
+    }
+
+    /// A person's key as bytes, for another service of ours; made if need be.
+    pub fn raw(&self, person: AccountId, make: bool) -> Result<Option<[u8; 32]>, IdentityError> {
+        if make {
+            self.key_made(person)?;
+        }
+        let Some(mut wrapped) = wrapped(&self.db(), person)? else { return Ok(None) };
+        let bytes = unlock(&self.master, head(WRAPPING, person), &mut wrapped).ok_or(IdentityError::Fault("unwrapping a key"))?;
+        Ok(bytes.try_into().ok())
     }
 
     /// Forgets a person's key. What is sealed for the person later is under another one.
@@ -105,9 +105,7 @@ impl Vault {
         // Reading and remembering happen under the lock under which forgetting does, or else a key could be remembered
         // that was forgotten in between.
         let db = self.db();
-        let wrapped: Option<Vec<u8>> =
-            db.prepare_cached("SELECT wrapped FROM person_keys WHERE person = ?1")?.query_row([person.0.0], |row| row.get(0)).optional()?;
-        let Some(mut wrapped) = wrapped else { return Ok(None) };
+        let Some(mut wrapped) = wrapped(&db, person)? else { return Ok(None) };
         let bytes = unlock(&self.master, head(WRAPPING, person), &mut wrapped).ok_or(IdentityError::Fault("unwrapping a key"))?;
         let found = Arc::new(key(bytes)?);
         self.keys.insert(person, Arc::clone(&found));
@@ -119,7 +117,42 @@ impl Vault {
     }
 }
 
-fn key(bytes: &[u8]) -> Result<RandomizedNonceKey, IdentityError> {
+fn wrapped(db: &Connection, person: AccountId) -> Result<Option<Vec<u8>>, IdentityError> {
+    Ok(db.prepare_cached("SELECT wrapped FROM person_keys WHERE person = ?1")?.query_row([person.0.0], |row| row.get(0)).optional()?)
+}
+
+/// Seals a contact under its person's key.
+pub(super) fn seal(key: &Key, person: AccountId, contact: &Contact) -> Result<Sealed, IdentityError> {
+    let plain = serde_json::to_vec(contact).map_err(|_| IdentityError::Fault("sealing"))?;
+    Ok(Sealed(URL_SAFE_NO_PAD.encode(lock(key, head(VERSION, person), plain)?).into()))
+}
+
+/// A sealed contact, taken apart.
+pub(super) struct Letter {
+    /// Whose it is.
+    pub person: AccountId,
+    bytes: Vec<u8>,
+}
+
+impl Letter {
+    /// `None` when the text is not ours.
+    pub fn read(sealed: &Sealed) -> Option<Self> {
+        if sealed.0.len() > MAX_SEALED {
+            return None;
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(&*sealed.0).ok()?;
+        let (&version, rest) = bytes.split_first()?;
+        let person = AccountId(Bits(*rest.first_chunk()?));
+        (version == VERSION).then_some(Self { person, bytes })
+    }
+
+    /// `None` when it was sealed under another key.
+    pub fn open(mut self, key: &Key) -> Option<Contact> {
+        serde_json::from_slice(unlock(key, head(VERSION, self.person), &mut self.bytes)?).ok()
+    }
+}
+
+pub(super) fn key(bytes: &[u8]) -> Result<RandomizedNonceKey, IdentityError> {
     Ok(RandomizedNonceKey::new(&AES_256_GCM, bytes)?)
 }
 

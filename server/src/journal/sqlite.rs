@@ -3,7 +3,10 @@
 //! A commit's events are one row of JSON, because a row costs about as much as ten events in it. Rows of states and views
 //! are generic: a new context needs no SQL.
 
-use super::{Answer, Commit, DueTimer, Fault, Journal, Parked, Put, Reader, Slice, Stored};
+use super::{
+    Answer, Commit, DueTimer, Fault, Journal, News, Parked, Pending, Put, Reader, Share, Slice, Stored, Touched, Unwritten, Waits,
+};
+use crate::engine::core::partition_of;
 use domain::Row;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use shared::{Context, Kind, Millis, Recorded};
@@ -14,10 +17,11 @@ use std::{
 };
 
 /// The schema that this code reads and writes. An older file is brought up to it, a newer one is refused.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// Each step brings a file from the version of its index to the next.
-const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = ["
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [
+    "
     create table meta (name text primary key, value) without rowid;
     create table journal (partition integer not null, seq integer not null, body text not null, unique (partition, seq));
     create table rows (kind text not null, key text not null, version integer not null, body text not null, unique (kind, key));
@@ -31,7 +35,15 @@ const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = ["
     create table answers (key blob primary key, fingerprint blob not null, stream text not null, body blob, at_ms integer not null) without rowid;
     create index answers_at on answers (at_ms);
     create table parked (id integer primary key, body text not null);
-"];
+",
+    // A number that an operator has seen must never name another reaction, not even after that one is gone.
+    "
+    alter table parked rename to parked_before;
+    create table parked (id integer primary key autoincrement, body text not null);
+    insert into parked select id, body from parked_before order by id;
+    drop table parked_before;
+",
+];
 
 /// Pages of the write-ahead log before they are copied back: ten times SQLite's default, because each copy stops the
 /// writer, and rows that are still hot are then copied once instead of ten times.
@@ -137,27 +149,21 @@ impl Journal for SqliteJournal {
         Ok(self.connection.prepare_cached("select 1 from answers where key = ?")?.exists([key])?)
     }
 
-    fn commit(&mut self, commit: &Commit) -> Result<(), Fault> {
-        let tx = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        append(&tx, &commit.events)?;
-        commit.rows.iter().try_for_each(|put| write_row(&tx, put))?;
-        write_timers(&tx, commit)?;
-        for ((context, partition), seq) in &commit.cursors {
-            tx.prepare_cached("insert into cursors values (?, ?, ?) on conflict do update set seq = excluded.seq")?.execute(params![
-                context.name(),
-                partition,
-                *seq as i64
-            ])?;
-        }
-        for answer in &commit.answers {
-            tx.prepare_cached("insert into answers values (?, ?, ?, ?, ?) on conflict do update set body = coalesce(body, excluded.body)")?
-                .execute(params![answer.key, answer.fingerprint, &*answer.stream, answer.body, answer.at_ms])?;
-        }
-        for parked in &commit.parked {
-            tx.prepare_cached("insert into parked (body) values (?)")?.execute([serde_json::to_string(parked)?])?;
-        }
-        tx.commit()?;
-        Ok(())
+    fn commit(&mut self, commit: &Commit) -> Result<(), Unwritten> {
+        Ok(write(&mut self.connection, commit)?)
+    }
+
+    // This process holds the folder's lock, so nobody else commits.
+    fn refresh(&mut self) -> Result<News, Fault> {
+        Ok(News { heads: self.heads()?, cursors: self.cursors()?, touched: Touched::Rows(vec![]) })
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    fn share(&mut self) -> Result<Share, Fault> {
+        Ok(Share { partitions: (0..self.partitions).collect(), alone: true })
     }
 
     fn close(&mut self) -> Result<(), Fault> {
@@ -190,32 +196,76 @@ impl Journal for SqliteJournal {
         Ok(cursors)
     }
 
-    fn due(&self, now_ms: Millis, limit: usize) -> Result<Vec<DueTimer>, Fault> {
+    fn due(&self, now_ms: Millis, limit: usize, partitions: &[u16]) -> Result<Vec<DueTimer>, Fault> {
         let mut statement = self
             .connection
-            .prepare_cached("select id, due_ms, stream, command, cause from timers where due_ms <= ? order by due_ms, id limit ?")?;
-        let mut rows = statement.query(params![now_ms, limit as i64])?;
+            .prepare_cached("select id, due_ms, stream, command, cause from timers where due_ms <= ? order by due_ms, id")?;
+        let mut rows = statement.query([now_ms])?;
         let mut due = vec![];
-        while let Some(row) = rows.next()? {
-            due.push(DueTimer {
-                id: row.get(0)?,
-                due_ms: row.get(1)?,
-                stream: row.get::<_, String>(2)?.into(),
-                command: serde_json::from_str(&row.get::<_, String>(3)?)?,
-                cause: row.get::<_, Option<String>>(4)?.map(|cause| serde_json::from_str(&cause)).transpose()?,
-            });
+        while due.len() < limit {
+            let Some(row) = rows.next()? else { break };
+            let stream: String = row.get(2)?;
+            if self.is_in(&stream, partitions) {
+                due.push(DueTimer {
+                    id: row.get(0)?,
+                    due_ms: row.get(1)?,
+                    stream: stream.into(),
+                    command: serde_json::from_str(&row.get::<_, String>(3)?)?,
+                    cause: row.get::<_, Option<String>>(4)?.map(|cause| serde_json::from_str(&cause)).transpose()?,
+                });
+            }
         }
         Ok(due)
     }
 
-    fn next_due(&self) -> Result<Option<Millis>, Fault> {
-        Ok(self.connection.prepare_cached("select min(due_ms) from timers")?.query_row([], |row| row.get(0))?)
+    fn next_due(&self, partitions: &[u16]) -> Result<Option<Millis>, Fault> {
+        let mut statement = self.connection.prepare_cached("select due_ms, stream from timers order by due_ms")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            if self.is_in(&row.get::<_, String>(1)?, partitions) {
+                return Ok(Some(row.get(0)?));
+            }
+        }
+        Ok(None)
     }
 
     fn forget_answers(&mut self, before_ms: Millis, limit: usize) -> Result<usize, Fault> {
         let sql = "delete from answers where key in (select key from answers where at_ms < ? limit ?)";
         Ok(self.connection.prepare_cached(sql)?.execute(params![before_ms, limit as i64])?)
     }
+}
+
+impl SqliteJournal {
+    /// The one process looks after all partitions, so the filter passes everything, and needs no index.
+    fn is_in(&self, stream: &str, partitions: &[u16]) -> bool {
+        partitions.contains(&(partition_of(stream, usize::from(self.partitions)) as u16))
+    }
+}
+
+fn write(connection: &mut Connection, commit: &Commit) -> Result<(), Fault> {
+    let tx = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    append(&tx, &commit.events)?;
+    commit.rows.iter().try_for_each(|put| write_row(&tx, put))?;
+    write_timers(&tx, commit)?;
+    for ((context, partition), seq) in &commit.cursors {
+        tx.prepare_cached("insert into cursors values (?, ?, ?) on conflict do update set seq = excluded.seq")?.execute(params![
+            context.name(),
+            partition,
+            *seq as i64
+        ])?;
+    }
+    for answer in &commit.answers {
+        tx.prepare_cached("insert into answers values (?, ?, ?, ?, ?) on conflict do update set body = coalesce(body, excluded.body)")?
+            .execute(params![answer.key, answer.fingerprint, &*answer.stream, answer.body, answer.at_ms])?;
+    }
+    for parked in &commit.parked {
+        tx.prepare_cached("insert into parked (body) values (?)")?.execute([serde_json::to_string(parked)?])?;
+    }
+    for id in &commit.parked_gone {
+        tx.prepare_cached("delete from parked where id = ?")?.execute([id])?;
+    }
+    tx.commit()?;
+    Ok(())
 }
 
 /// One row of the journal for each partition that the commit appends to, named by its last sequence number.
@@ -324,10 +374,41 @@ impl Reader for SqliteReader {
         Ok(answer.optional()?)
     }
 
-    fn parked(&self, limit: u64) -> Result<Vec<Parked>, Fault> {
+    fn parked(&self, before: Option<i64>, limit: u64) -> Result<Vec<(i64, Parked)>, Fault> {
         let connection = self.connection();
-        let mut statement = connection.prepare_cached("select body from parked order by id desc limit ?")?;
-        let rows = statement.query_map([limit as i64], |row| row.get::<_, String>(0))?;
-        rows.map(|body| Ok(serde_json::from_str(&body?)?)).collect()
+        let mut statement = connection.prepare_cached("select id, body from parked where id < ? order by id desc limit ?")?;
+        let rows = statement.query_map([before.unwrap_or(i64::MAX), limit as i64], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+        rows.map(|row| row.map_err(Fault::from).and_then(|(id, body)| Ok((id, serde_json::from_str(&body)?)))).collect()
+    }
+
+    fn parked_count(&self) -> Result<u64, Fault> {
+        let count: i64 = self.connection().prepare_cached("select count(*) from parked")?.query_row([], |row| row.get(0))?;
+        Ok(count as u64)
+    }
+
+    fn waits(&self, now_ms: Millis) -> Result<Vec<Waits>, Fault> {
+        let connection = self.connection();
+        let sql = "select name, count(*), sum(due_ms <= ?), min(due_ms) from timers group by name order by name";
+        let mut statement = connection.prepare_cached(sql)?;
+        let waits = statement.query_map([now_ms], |row| {
+            let (count, overdue): (i64, i64) = (row.get(1)?, row.get(2)?);
+            Ok(Waits { name: row.get(0)?, count: count as u64, overdue: overdue as u64, first_due_ms: row.get(3)? })
+        })?;
+        Ok(waits.collect::<Result<_, _>>()?)
+    }
+
+    fn pending(&self, kinds: &[Kind], stream: &str) -> Result<Vec<Pending>, Fault> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached("select name, due_ms, cause from timers where kind = ? and stream = ?")?;
+        let mut pending = vec![];
+        for kind in kinds {
+            let mut rows = statement.query(params![kind.name(), stream])?;
+            while let Some(row) = rows.next()? {
+                let cause = row.get::<_, Option<String>>(2)?.map(|cause| serde_json::from_str(&cause)).transpose()?;
+                pending.push(Pending { kind: *kind, name: row.get(0)?, due_ms: row.get(1)?, cause });
+            }
+        }
+        pending.sort_by_key(|timer| timer.due_ms);
+        Ok(pending)
     }
 }

@@ -52,14 +52,19 @@ pub trait Provider: Send + Sync {
 /// The name of the built-in provider in the configuration.
 pub const SIMULATOR: &str = "simulator";
 
-/// Opens the provider of this name; the simulator keeps its journal in `dir`.
+/// Opens the provider of this name. The simulator keeps its journal in `dir`, or in the folder after a colon, which
+/// several processes may share: each movement is one transaction on that file.
 ///
 /// # Errors
 /// When there is no provider of this name, or it cannot be opened.
 pub fn open(name: &str, dir: &Path) -> Result<Arc<dyn Provider>, OpenError> {
-    match name {
-        SIMULATOR => Ok(Arc::new(Simulator::open(dir)?)),
-        other => Err(OpenError::NoSuch(other.into())),
+    match name.split_once(':') {
+        None if name == SIMULATOR => Ok(Arc::new(Simulator::open(dir)?)),
+        Some((SIMULATOR, folder)) if !folder.is_empty() => {
+            std::fs::create_dir_all(folder)?;
+            Ok(Arc::new(Simulator::open(Path::new(folder))?))
+        }
+        _ => Err(OpenError::NoSuch(name.into())),
     }
 }
 

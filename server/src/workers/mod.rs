@@ -11,13 +11,15 @@ use crate::{
     notifier::Notifier,
     provider::Provider,
 };
-use shared::{Actor, Command, Kind, Recorded, Stamp};
+use futures_util::{StreamExt, stream};
+use shared::{Actor, Command, Kind, Recorded, Stamp, event::Position};
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::sync::{Semaphore, broadcast::error::RecvError};
+use tokio::sync::Semaphore;
+use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 use tokio_util::sync::CancellationToken;
 
 /// Rows of a list read at once when a worker starts, or has fallen behind.
@@ -28,10 +30,14 @@ const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// How often a worker looks at its whole list, in case a row was missed.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
-/// Starts all workers.
-pub fn start(engine: &Arc<Engine>, provider: Arc<dyn Provider>, notifier: Arc<dyn Notifier>, stopping: &CancellationToken) {
+/// Starts the worker that asks for money, where payments are kept.
+pub fn start_pay(engine: &Arc<Engine>, provider: Arc<dyn Provider>, stopping: &CancellationToken) {
     let pay = Arc::new(pay::Pay { engine: engine.clone(), provider });
     tokio::spawn(Rounds::new(engine, Kind::Payment, domain::payment::DUE, pay::AT_ONCE).run(pay, stopping.clone()));
+}
+
+/// Starts the worker that tells people, where notices are kept.
+pub fn start_notify(engine: &Arc<Engine>, notifier: Arc<dyn Notifier>, stopping: &CancellationToken) {
     let notify = Arc::new(notify::Notify { engine: engine.clone(), notifier });
     tokio::spawn(Rounds::new(engine, Kind::Notice, domain::notification::DUE, notify::AT_ONCE).run(notify, stopping.clone()));
 }
@@ -40,8 +46,9 @@ pub fn start(engine: &Arc<Engine>, provider: Arc<dyn Provider>, notifier: Arc<dy
 trait Worker: Send + Sync + 'static {
     /// Whether an event puts its row on the list.
     fn is_due(&self, recorded: &Recorded) -> bool;
-    /// Does what the row waits for. False when it must be tried again.
-    fn work(&self, key: &str, attempt: u32) -> impl Future<Output = bool> + Send;
+    /// Does what the row waits for; `due` is the event that put it on the list, if it is known. False when it must be
+    /// tried again.
+    fn work(&self, key: &str, attempt: u32, due: Option<Position>) -> impl Future<Output = bool> + Send;
 }
 
 /// Finds what is due, and sees that each row is worked on once at a time.
@@ -66,25 +73,33 @@ impl Rounds {
     }
 
     async fn rounds<W: Worker>(self, worker: Arc<W>) {
-        let mut commits = self.engine.listen(self.kind.context(), 0);
+        let context = self.kind.context();
+        let partitions = (0..self.engine.partitions()).map(|partition| BroadcastStream::new(self.engine.listen(context, partition)));
+        let mut commits = stream::select_all(partitions);
+        let mut share = self.engine.share(context);
         loop {
             self.look(&worker).await;
             let next_look = tokio::time::sleep(LOOK_AGAIN);
             tokio::pin!(next_look);
             loop {
                 let batch = tokio::select! {
-                    batch = commits.recv() => batch,
+                    batch = commits.next() => batch,
                     () = &mut next_look => break,
+                    // What another replica looked after may be this one's now.
+                    changed = share.changed() => match changed {
+                        Ok(()) => break,
+                        Err(_) => return,
+                    },
                 };
                 match batch {
-                    Ok(batch) => {
+                    Some(Ok(batch)) => {
                         for recorded in batch.iter().filter(|recorded| worker.is_due(recorded)) {
-                            self.take(&worker, recorded.stream.as_str().into()).await;
+                            self.take(&worker, recorded.stream.as_str().into(), Some(recorded.position)).await;
                         }
                     }
                     // What was missed is on the list.
-                    Err(RecvError::Lagged(_)) => break,
-                    Err(RecvError::Closed) => return,
+                    Some(Err(BroadcastStreamRecvError::Lagged(_))) => break,
+                    None => return,
                 }
             }
         }
@@ -104,7 +119,7 @@ impl Rounds {
             };
             let (last, busy) = (keys.len() < CHUNK as usize, keys.len() as u64);
             for key in keys {
-                self.take(worker, key).await;
+                self.take(worker, key, None).await;
             }
             if last {
                 return;
@@ -114,8 +129,11 @@ impl Rounds {
         }
     }
 
-    /// Works on a row, unless somebody does.
-    async fn take<W: Worker>(&self, worker: &Arc<W>, key: Arc<str>) {
+    /// Works on a row, unless somebody does, here or in another replica.
+    async fn take<W: Worker>(&self, worker: &Arc<W>, key: Arc<str>, due: Option<Position>) {
+        if !self.engine.is_mine(self.kind.context(), &key) {
+            return;
+        }
         if !self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone()) {
             return;
         }
@@ -124,7 +142,7 @@ impl Rounds {
         tokio::spawn(async move {
             let _permit = permit;
             let (mut pause, mut attempt) = (PAUSE, 0);
-            while !worker.work(&key, attempt).await {
+            while !worker.work(&key, attempt, due).await {
                 tokio::time::sleep(pause).await;
                 (pause, attempt) = ((pause * 2).min(MAX_PAUSE), attempt + 1);
             }

@@ -5,12 +5,13 @@ use super::{Worker, report};
 use crate::{
     engine::Engine,
     notifier::{Message, Notifier},
+    traces::Open,
 };
 use domain::{
     Row,
     notification::{Preference, text},
 };
-use shared::{Event, Kind, Lang, Recorded, notice};
+use shared::{Event, Kind, Lang, Recorded, event::Position, notice};
 use std::sync::Arc;
 
 /// Notices on their way at once.
@@ -26,7 +27,7 @@ impl Worker for Notify {
         matches!(&recorded.event, Event::Notice(notice::Event::Queued { .. }))
     }
 
-    async fn work(&self, key: &str, _: u32) -> bool {
+    async fn work(&self, key: &str, _: u32, due: Option<Position>) -> bool {
         let Ok(stored) = self.engine.read(Kind::Notice, key) else { return false };
         let Some(Row::Notice(Some(known))) = stored.as_ref().map(|stored| &*stored.row) else { return true };
         if known.status != notice::Status::Queued {
@@ -42,7 +43,12 @@ impl Worker for Notify {
             return report(&self.engine, key, notice::Command::MarkSkipped {}).await;
         }
         let message = Message { key: key.to_owned(), to: told.to, lang: wishes.lang, text: text::say(told, wishes.lang) };
-        if self.notifier.send(message).await.is_err() {
+        let span = Open::call(self.engine.traces.get(), "notifier send", told.order, due);
+        let sent = self.notifier.send(message).await;
+        if let Some(span) = span {
+            span.ended(sent.is_err());
+        }
+        if sent.is_err() {
             return false;
         }
         report(&self.engine, key, notice::Command::MarkSent {}).await

@@ -4,12 +4,13 @@ use super::{Worker, report};
 use crate::{
     engine::Engine,
     provider::{Answer, Ask, Provider},
+    traces::Open,
 };
 use domain::{
     Row,
     payment::{Due, provider_key},
 };
-use shared::{Event, Kind, Recorded, payment};
+use shared::{Event, Kind, Recorded, event::Position, payment};
 use std::sync::Arc;
 
 /// Payments at the provider at once: a slow provider must not take all memory.
@@ -25,7 +26,7 @@ impl Worker for Pay {
         matches!(&recorded.event, Event::Payment(payment::Event::Requested { .. } | payment::Event::RefundRequested { .. }))
     }
 
-    async fn work(&self, key: &str, attempt: u32) -> bool {
+    async fn work(&self, key: &str, attempt: u32, mut cause: Option<Position>) -> bool {
         // A movement that became due while this payment was being worked on is seen here, or by the next look.
         loop {
             let Ok(stored) = self.engine.read(Kind::Payment, key) else { return false };
@@ -37,7 +38,8 @@ impl Worker for Pay {
                 return true;
             }
             for movement in due {
-                if !self.settle(key, &movement, attempt).await {
+                // What else has become due has another cause.
+                if !self.settle(key, &movement, attempt, cause.take()).await {
                     return false;
                 }
             }
@@ -46,10 +48,15 @@ impl Worker for Pay {
 }
 
 impl Pay {
-    async fn settle(&self, key: &str, due: &Due, attempt: u32) -> bool {
+    async fn settle(&self, key: &str, due: &Due, attempt: u32, cause: Option<Position>) -> bool {
         let Due { order, movement, amount, charge, means } = *due;
         let ask = Ask { key: provider_key(order, movement, attempt), order, amount, means, extra: charge == Some(true) };
+        let what = if charge.is_some() { "provider charge" } else { "provider refund" };
+        let span = Open::call(self.engine.traces.get(), what, order, cause);
         let answer = if charge.is_some() { self.provider.charge(ask).await } else { self.provider.refund(ask).await };
+        if let Some(span) = span {
+            span.ended(matches!(answer, Answer::Unknown));
+        }
         let command = match (charge, answer) {
             (Some(_), Answer::Approved) => payment::Command::Approve { movement },
             (Some(_), Answer::Declined(reason)) => payment::Command::Decline { movement, reason },

@@ -2,7 +2,7 @@
 
 use crate::cast::{COLA, FRIED};
 use serde_json::{Value, json};
-use server::http::routes::Op;
+use server::http::{ops::Ops, routes::Op};
 use shared::Kind;
 
 /// Where everybody lives and cooks: Gangnam station.
@@ -76,6 +76,7 @@ pub fn valid(op: &Op, names: &Names) -> Option<Value> {
             _ => json!({ "text": "고맙습니다" }),
         },
         Op::Verb(..) => json!({}),
+        Op::Ops(_, Ops::Drop) => json!({ "reason": "이미 처리했어요" }),
         _ => return None,
     })
 }

@@ -3,11 +3,15 @@
 use reqwest::{Client, Method, header::HeaderMap};
 use serde_json::Value;
 use server::{
+    bus::local::LocalBus,
     config::Config,
     engine::{Engine, EngineConfig},
     http::{self, App, HttpConfig},
-    identity::Identity,
-    notifier, provider, start, workers,
+    identity::{Access, Identity},
+    journal::Place,
+    notifier, provider,
+    service::Peers,
+    start, workers,
 };
 use std::{
     collections::BTreeMap,
@@ -31,6 +35,8 @@ pub const PATIENCE: Duration = Duration::from_secs(40);
 pub struct House {
     pub address: SocketAddr,
     pub data: TempDir,
+    /// Where its metrics are, if anywhere.
+    pub metrics: Option<SocketAddr>,
     http: Client,
     pub seen: Seen,
     stop: Option<oneshot::Sender<()>>,
@@ -76,14 +82,9 @@ pub struct Person {
 
 /// The configuration of a quick server on this folder.
 pub fn config(data: &Path) -> Config {
-    Config {
-        data: data.to_owned(),
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        cors_origins: vec!["https://shop.example".into()],
-        max_streams: 5_000,
-        deadlines: vec![],
-        access_ms: 15 * 60 * 1000,
-    }
+    let folder = data.display().to_string();
+    let arguments = ["baemin-server", "--data", &folder, "--listen", "127.0.0.1:0", "--cors-origin", "https://shop.example"];
+    Config { max_streams: 5_000, ..Config::read(arguments.map(Into::into)).unwrap() }
 }
 
 impl House {
@@ -101,21 +102,23 @@ impl House {
     pub async fn open_on(data: TempDir, config: &Config) -> Self {
         let server = start::open(config).await.unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let address = server.address;
+        let (address, metrics) = (server.address, server.metrics);
         let running = tokio::spawn(server.run(async move { drop(stopped.await) }));
-        Self { address, data, http: client(), seen: Seen::default(), stop: Some(stop), running: Some(running) }
+        Self { address, data, metrics, http: client(), seen: Seen::default(), stop: Some(stop), running: Some(running) }
     }
 
     /// A server of which the test holds the inside as well. It ends with the test.
     pub async fn open_app() -> (Self, Arc<App>) {
         let data = tempfile::tempdir().unwrap();
         let stopping = CancellationToken::new();
-        let engine = Engine::open(data.path(), &EngineConfig::default()).unwrap();
+        let (place, bus) = (Place::Sqlite(data.path().to_owned()), Arc::new(LocalBus::new(1)));
+        let engine = Engine::open(&place, bus, Arc::new(Peers::none().unwrap()), &EngineConfig::default()).unwrap();
         let provider = provider::open(provider::SIMULATOR, data.path()).unwrap();
-        workers::start(&engine, provider, Arc::new(notifier::Log::open(data.path()).unwrap()), &stopping);
+        workers::start_pay(&engine, provider, &stopping);
+        workers::start_notify(&engine, Arc::new(notifier::Log::open(data.path()).unwrap()), &stopping);
         let app = Arc::new(App {
             engine,
-            identity: Identity::open(data.path()).unwrap(),
+            identity: Access::Home(Identity::open(data.path()).unwrap()),
             verbs: http::verbs::Verbs::new(),
             in_flight: http::create::InFlight::default(),
             streams: http::live::Streams::default(),
@@ -127,7 +130,7 @@ impl House {
         let address = listener.local_addr().unwrap();
         let router = http::router(&app);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        (Self { address, data, http: client(), seen: Seen::default(), stop: None, running: None }, app)
+        (Self { address, data, metrics: None, http: client(), seen: Seen::default(), stop: None, running: None }, app)
     }
 
     /// Stops the server and gives its folder back.

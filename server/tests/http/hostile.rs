@@ -28,7 +28,9 @@ async fn no_body_breaks_anything() {
     let trial = Trial { cast, spare, names };
     let mut tried = 0;
     for route in routes::all() {
-        if route.method == Method::POST || route.method == Method::PUT {
+        // Operators' routes change nothing that people see, and have tests of their own (ops.rs).
+        let is_ops = matches!(route.op, Op::Ops(..));
+        if !is_ops && (route.method == Method::POST || route.method == Method::PUT) {
             tried += trial.route(&route.method, &route.path, &route.op).await;
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! - `harness`, `sse`, `cast`, `bodies`, `mutate`: a server, its streams, the people, what they send, and what is wrong with it.
 //! - `matrix`, `doors`, `fields`: who may do and see what. `hostile`, `raw`: what nobody should send.
+//! - `ops`: what operators look at and mend, and metrics.
 //! - `watchers`: live streams. `links`, `protocol`, `repeats`: the shape of answers. `startup`: beginnings and ends.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall say where")]
@@ -15,6 +16,7 @@ mod hostile;
 mod links;
 mod matrix;
 mod mutate;
+mod ops;
 mod protocol;
 mod raw;
 mod repeats;

@@ -7,7 +7,10 @@ use crate::{
     harness::{Answer, House, PASSWORD, Person},
 };
 use axum::http::Method;
-use server::http::routes::{self, Op, Route};
+use server::http::{
+    ops::Ops,
+    routes::{self, Op, Route},
+};
 use shared::Kind;
 use std::fmt::Write;
 
@@ -34,13 +37,19 @@ const fn riders(other: u16, own: u16) -> Cells {
     [401, 401, 403, 403, 403, other, 403, 403, own]
 }
 
+const fn operators(own: u16) -> Cells {
+    [401, 401, own, 403, 403, 403, 403, 403, 403]
+}
+
 /// The table: who is answered how. `None` for a route that nobody has thought about.
 fn expected(op: &Op) -> Option<Cells> {
     Some(match op {
-        Op::Root | Op::OpenApi | Op::Live | Op::Ready | Op::Profiles | Op::Profile(_) => ALL,
+        Op::Root | Op::OpenApi | Op::AsyncApi | Op::Live | Op::Ready | Op::Profiles | Op::Profile(_) => ALL,
         Op::Join | Op::Login => ALL_MAKE,
         Op::Logout => [204, 401, 204, 204, 204, 204, 204, 204, 204],
-        Op::Parked => [401, 401, 200, 403, 403, 403, 403, 403, 403],
+        Op::Ops(_, Ops::Lag | Ops::Parked | Ops::Story | Ops::Rebuild(_) | Ops::Rebuilding(_)) => operators(200),
+        // Nothing is parked here.
+        Op::Ops(_, Ops::ParkedOne | Ops::Replay | Ops::Drop) => operators(404),
         // Kim's account, whoever asks.
         Op::Account => [401, 401, 404, 404, 404, 404, 200, 404, 404],
         Op::Create(kind) => match kind {

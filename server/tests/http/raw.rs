@@ -5,6 +5,7 @@ use crate::{
     harness::{Answer, House, PATIENCE},
 };
 use serde_json::json;
+use server::http::{ops::Ops, routes::Op};
 use std::time::{Duration, Instant};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -202,8 +203,14 @@ async fn no_id_and_no_parameter_breaks_anything() {
             for who in [&cast.kim, &cast.park, &cast.han, &cast.operator] {
                 let path = route.path.replace("{id}", id);
                 let answer = cast.house.call(route.method.as_str(), &path, Some(&who.access), Some(&json!({}))).await;
-                assert!([403, 404].contains(&answer.status), "{} {path}: {answer:?}", route.method);
-                answer.code();
+                // A story is told to operators even of an order that nobody knows: it is empty, since journals forget nothing.
+                let is_story = matches!(route.op, Op::Ops(_, Ops::Story)) && answer.status == 200;
+                assert!(is_story || [403, 404].contains(&answer.status), "{} {path}: {answer:?}", route.method);
+                if is_story {
+                    assert_eq!(serde_json::from_str::<serde_json::Value>(&answer.text).unwrap()["events"], json!([]), "{path}");
+                } else {
+                    answer.code();
+                }
             }
         }
     }

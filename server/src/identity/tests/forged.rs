@@ -104,7 +104,7 @@ fn headers_that_are_not_ours_are_refused_even_with_our_signature() {
 fn other_algorithms_and_other_keys_are_refused() {
     let f = fixture();
     let signer = &f.identity.0.signer;
-    let (ours, public) = (&signer.header, signer.verifying.try_get_as_bytes().unwrap());
+    let (ours, public) = (&signer.header, signer.verifier.verifying.try_get_as_bytes().unwrap());
     let kid = ours.kid.clone().unwrap();
     let payload = claims().to_string();
     for alg in ["none", "None", "NONE", "nOnE", "", "HS256", "ES256", "RS256", "EdDSA"] {

@@ -1,0 +1,28 @@
+//! The chaos harness: real processes under load, broken on purpose, and an oracle that compares what the clients were
+//! told with what is kept.
+//!
+//! A run: start, load, a fault and its healing in each round, let the clients finish, drain, stop, judge.
+//!
+//! - [`plant`]: what is broken: one process, or a process for each service with a database and a broker.
+//! - [`faults`]: how. [`rounds`]: when. [`scenario`]: a single long fault, and the figures that it must show.
+//! - [`client`], [`steady`], [`insist`], [`log`]: who orders meanwhile, and what they write down. [`settle`]: what comes after.
+
+pub mod client;
+pub mod faults;
+pub mod insist;
+pub mod log;
+pub mod options;
+pub mod plant;
+pub mod rounds;
+pub mod run;
+pub mod scenario;
+pub mod settle;
+pub mod steady;
+
+use std::io::Write;
+
+/// What a run says to people while it goes on.
+pub fn say(text: &str) {
+    // A run without anybody to read it goes on.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

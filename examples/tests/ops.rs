@@ -1,0 +1,147 @@
+//! The operator's commands, typed as people type them, against a real server.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on shall say where, and shows what it saw to whoever asks"
+)]
+
+use examples::stage::Stage;
+use serde_json::Value;
+use std::{
+    fs,
+    process::Output,
+    time::{Duration, Instant},
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// Runs a command of somebody; it must end well.
+fn run(stage: &Stage, who: &str, args: &str) -> String {
+    ends(stage, who, args, 0)
+}
+
+fn ends(stage: &Stage, who: &str, args: &str, code: i32) -> String {
+    let output = stage.command(who, args).output().unwrap();
+    assert_eq!(output.status.code(), Some(code), "{who}: {args}\n{}", text(&output));
+    text(&output)
+}
+
+/// An order that waits for its store's answer.
+fn order(stage: &Stage) -> String {
+    run(stage, "lee", "store register --name 교촌치킨 --address '강남대로 396' --at 37.4979,127.0276");
+    run(stage, "lee", "store dish set 후라이드 --price 18000");
+    run(stage, "lee", "store open");
+    run(stage, "kim", "customer join --name 김배민 --phone 010-1234-5678 --address '역삼로 12' --at 37.4995,127.0312");
+    let placed = stage.ask("kim", "customer order --store 교촌치킨 --item 후라이드=1").unwrap();
+    placed["order"].as_str().unwrap().to_owned()
+}
+
+fn until(stage: &Stage, args: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        let told = stage.ask("ops", args).unwrap();
+        if holds(&told) {
+            return told;
+        }
+        assert!(Instant::now() < give_up, "{args}: {told}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn an_operator_looks_and_mends() {
+    let stage = Stage::open().expect("the server and the command line must be built");
+    let password = fs::read_to_string(stage.data().join("operator-password")).unwrap();
+    // One operator reads Korean, the other one English.
+    for who in ["ops", "choi"] {
+        let login = stage.command(who, "login operator").env("BAEMIN_PASSWORD", password.trim()).output().unwrap();
+        assert!(login.status.success() && text(&login).contains("ops health"), "{}", text(&login));
+    }
+    let order = order(&stage);
+
+    // Health and lag: a row for each, and nothing is behind in the end.
+    assert!(run(&stage, "ops", "ops health").contains("gateway"));
+    until(&stage, "ops lag", |told| {
+        let contexts = told.as_array().unwrap();
+        let lags = contexts.iter().flat_map(|context| context["subscriptions"].as_array().unwrap());
+        contexts.len() == 6 && lags.clone().count() > 10 && lags.into_iter().all(|lag| lag["behind"] == 0)
+    });
+    let lag = run(&stage, "ops", "ops lag");
+    assert!(lag.contains("듣는 곳") && lag.contains("알림"), "{lag}");
+    assert_eq!(run(&stage, "ops", "ops lag -o name -q").lines().count(), 6);
+
+    // The saga: who did what, because of what, and what it waits for.
+    let is_accepted_by_store = |told: &Value| told["events"].as_array().unwrap().iter().any(|event| event["name"] == "ticket.opened");
+    let saga = until(&stage, &format!("ops saga {order}"), is_accepted_by_store);
+    assert_eq!(saga["waits"][0]["for"], "answer", "{saga}");
+    let who = |name: &str| saga["events"].as_array().unwrap().iter().find(|event| event["name"] == name).unwrap()["who"].clone();
+    assert_eq!((who("order.placed"), who("payment.approved")), ("customer".into(), "worker".into()));
+    assert!(who("order.paid").as_str().unwrap().starts_with("payment."));
+    let told = run(&stage, "ops", &format!("ops saga {order}"));
+    for word in ["주문함", "결제 승인", "└ 결제됨", "주문전표 열림", "지금: 접수대기", "기다리는 것: 가게의 답"]
+    {
+        assert!(told.contains(word), "no {word}:\n{told}");
+    }
+    let english = run(&stage, "choi", &format!("ops saga {order}"));
+    assert!(english.contains("paid, waiting for the store") && english.contains("Waits for the store's answer"), "{english}");
+    assert!(run(&stage, "ops", &format!("ops saga {order} -o jsonl")).lines().all(|line| line.starts_with('{')));
+
+    // A view is rebuilt, and nothing differs. A view that does not exist is a mistake of the one who types.
+    let rebuilt = stage.ask("ops", "ops rebuild my_page").unwrap();
+    assert_eq!((&rebuilt["state"], &rebuilt["differed"], &rebuilt["rows"]), (&"done".into(), &0.into(), &1.into()), "{rebuilt}");
+    assert!(ends(&stage, "ops", "ops rebuild nothing", 2).contains("storefront"));
+
+    parked(&stage, &order);
+
+    // Others have no business here.
+    ends(&stage, "kim", "ops lag", 4);
+    ends(&stage, "kim", &format!("ops saga {order}"), 4);
+    ends(&stage, "ops", "ops parked show order:99", 3);
+    ends(&stage, "ops", "ops parked show kitchen", 2);
+}
+
+/// Something is parked, as the rules would park it, and is mended.
+fn parked(stage: &Stage, order: &str) {
+    assert!(run(stage, "ops", "ops parked list").contains("따로 둔 것이 없어요"));
+    let orders = rusqlite::Connection::open(stage.data().join("order.db")).unwrap();
+    orders.busy_timeout(PATIENCE).unwrap();
+    let body = format!(r#"{{"cause":null,"stream":"{order}","command":{{"order":{{"type":"confirm"}}}},"reason":"too_early","at_ms":7}}"#);
+    for _ in 0..2 {
+        orders.execute("insert into parked (body) values (?)", [&body]).unwrap();
+    }
+    assert_eq!(run(stage, "ops", "ops parked list -o name -q").lines().collect::<Vec<_>>(), ["order:2", "order:1"]);
+    assert!(run(stage, "ops", "ops parked show order:1").contains("too_early"));
+    assert!(run(stage, "ops", &format!("ops saga {order}")).contains("따로 둠: order:2"));
+    // Still refused: the rule's own words, and its own exit code.
+    ends(stage, "ops", "ops parked replay order:1", 5);
+    ends(stage, "ops", "ops parked replay --all", 5);
+    ends(stage, "ops", "ops parked replay", 2);
+    run(stage, "ops", "ops parked drop order:2 --reason '같은 것이 또 있어요'");
+    for step in ["store accept last --minutes 5", "store start last", "store finish last"] {
+        run(stage, "lee", step);
+    }
+    run(stage, "park", "rider register --name 박라이더");
+    run(stage, "park", "rider on --at 37.4985,127.0280");
+    let give_up = Instant::now() + PATIENCE;
+    while !stage.command("park", &format!("rider pick {order}")).output().unwrap().status.success() {
+        assert!(Instant::now() < give_up, "the job never came");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    run(stage, "park", &format!("rider deliver {order}"));
+    let give_up = Instant::now() + PATIENCE;
+    while stage.ask("kim", &format!("status show {order}")).unwrap()["status"] != "delivered" {
+        assert!(Instant::now() < give_up, "it never arrived");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(run(stage, "ops", "ops parked replay --all").contains("1건을 다시 처리했어요"));
+    let whole = run(stage, "ops", &format!("ops saga {order}"));
+    assert!(whole.contains("기다리는 것이 없어요"), "{whole}");
+    if std::env::var_os("SHOW").is_some() {
+        println!("{whole}\n{}", run(stage, "ops", "ops lag"));
+    }
+}

@@ -1,0 +1,140 @@
+//! Requests to other services of the installation: each has a deadline of its own, carries what is left of it, and proves
+//! with the secret that it is one of ours.
+
+use super::{Secret, Service};
+use crate::{identity::access::TokenKeys, journal::Fault};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use reqwest::{Client, Url};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use shared::{AccountId, Context, Recorded};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+/// The header with the secret.
+pub const SERVICE: &str = "baemin-service";
+/// The header with the milliseconds that are left for an answer.
+pub const DEADLINE: &str = "baemin-deadline-ms";
+/// How long another service may take: it reads rows, which takes milliseconds.
+const DEADLINE_MS: u64 = 2_000;
+/// How long a connection may take to be made on a network of ours.
+const CONNECT: Duration = Duration::from_millis(500);
+/// Idle connections kept for each service.
+const IDLE: usize = 8;
+
+/// A person's key on its way between services.
+#[derive(Serialize, Deserialize)]
+pub(super) struct PersonKey {
+    pub key: String,
+}
+
+/// The other services.
+pub struct Peers {
+    urls: HashMap<Service, Vec<Url>>,
+    secret: Secret,
+    client: Client,
+    turn: AtomicUsize,
+}
+
+impl Peers {
+    /// Knows the services at these addresses.
+    ///
+    /// # Errors
+    /// When the client cannot be built.
+    pub fn new(urls: HashMap<Service, Vec<Url>>, secret: Secret) -> Result<Self, String> {
+        let client = Client::builder()
+            .no_proxy()
+            .connect_timeout(CONNECT)
+            .timeout(Duration::from_millis(DEADLINE_MS))
+            .pool_max_idle_per_host(IDLE)
+            .tcp_nodelay(true)
+            .build()
+            .map_err(|e| e.to_string())?;
+        Ok(Self { urls, secret, client, turn: AtomicUsize::new(0) })
+    }
+
+    /// A process that needs no other.
+    ///
+    /// # Errors
+    /// The system gives no randomness.
+    pub fn none() -> Result<Self, String> {
+        Self::new(HashMap::new(), Secret::random()?)
+    }
+
+    /// What the services of this installation know.
+    pub fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// Events of a context's partition after a position, from the service that has its journal.
+    ///
+    /// # Errors
+    /// The service does not answer, or not with events.
+    pub async fn feed(&self, source: Context, partition: u16, after: u64, limit: usize) -> Result<Vec<Arc<Recorded>>, Fault> {
+        let path = format!("internal/feed/{}/{partition}?after={after}&limit={limit}", source.name());
+        let strange = || Fault(format!("the peer {source} has no such journal, or another service secret", source = source.name()));
+        self.get(Service::Context(source), &path).await?.ok_or_else(strange)
+    }
+
+    /// Where each partition of a context's journal stands, from the service that has it.
+    ///
+    /// # Errors
+    /// The service does not answer.
+    pub async fn heads(&self, source: Context) -> Result<Vec<u64>, Fault> {
+        let path = format!("internal/heads/{}", source.name());
+        self.get(Service::Context(source), &path).await?.ok_or_else(|| Fault(format!("{} does not run there", source.name())))
+    }
+
+    /// What identity tells about tokens.
+    ///
+    /// # Errors
+    /// Identity does not answer.
+    pub async fn token_keys(&self) -> Result<TokenKeys, Fault> {
+        self.get(Service::Identity, "internal/identity/tokens").await?.ok_or_else(|| Fault("identity has no keys".into()))
+    }
+
+    /// A person's key, made if need be; `None` when the person was forgotten.
+    ///
+    /// # Errors
+    /// Identity does not answer.
+    pub async fn person_key(&self, person: AccountId, make: bool) -> Result<Option<[u8; 32]>, Fault> {
+        let path = format!("internal/identity/people/{person}?make={make}");
+        let found: Option<PersonKey> = self.get(Service::Identity, &path).await?;
+        let bytes = |found: PersonKey| STANDARD.decode(found.key).ok().and_then(|bytes| bytes.try_into().ok());
+        found.map(|found| bytes(found).ok_or_else(|| Fault("identity told a key that is none".into()))).transpose()
+    }
+
+    /// Asks each address of a service in turn, until one answers; `None` for 404.
+    async fn get<T: DeserializeOwned>(&self, service: Service, path: &str) -> Result<Option<T>, Fault> {
+        let urls = self.urls.get(&service).map_or(&[][..], Vec::as_slice);
+        let first = self.turn.fetch_add(1, Relaxed);
+        let mut fault = Fault(format!("no address is known for the service {service}: set --peer {service}=http://…"));
+        for n in 0..urls.len() {
+            match self.ask(&urls[(first + n) % urls.len()], path).await {
+                Ok(answer) => return Ok(answer),
+                Err(why) => fault = Fault(format!("{service}: {why}")),
+            }
+        }
+        Err(fault)
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, base: &Url, path: &str) -> Result<Option<T>, String> {
+        let url = base.join(path).map_err(|e| e.to_string())?;
+        let request = self.client.get(url).header(SERVICE, self.secret.reveal()).header(DEADLINE, DEADLINE_MS);
+        // The address is in the sentence already; a URL never has a secret in it.
+        let response = request.send().await.map_err(|e| e.without_url().to_string())?;
+        match response.status() {
+            status if status.is_success() => {
+                let bytes = response.bytes().await.map_err(|e| e.without_url().to_string())?;
+                serde_json::from_slice(&bytes).map(Some).map_err(|e| format!("an answer cannot be read: {e}"))
+            }
+            reqwest::StatusCode::NOT_FOUND => Ok(None),
+            status => Err(format!("answered {status}")),
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What cannot be done, and how it is mended: events that always fail among thousands of good ones, and views that are
+//! built anew while everything goes on. The engine runs on real files, and the damage is done to these files.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall say where")]
+
+mod poison;
+mod rows;
+
+#[path = "../../../shared/tests/samples/mod.rs"]
+mod samples;
