@@ -93,12 +93,19 @@ fn tell(bus: &dyn Bus, partition: u16, numbers: std::ops::RangeInclusive<u64>) {
     assert!(began.elapsed() < AT_ONCE, "publishing waited for {:?}", began.elapsed());
 }
 
-/// Somebody who listens to riders, and hears from now on. `hints` come at a connected bus until the queue is there.
-async fn listen(bus: &dyn Bus, listener: Context, partition: u16, hints: usize) -> (Receiver<Batch>, Ears) {
+/// Somebody who takes a queue up, with what waits in it. The bus must be connected.
+async fn take_up(bus: &dyn Bus, listener: Context, partition: u16) -> (Receiver<Batch>, Ears) {
     let mut ears = bus.listen(listener, &[Context::Rider], partition);
-    let mut channel = ears.take(Context::Rider).unwrap();
-    for _ in 0..hints {
-        hint(&mut channel).await;
+    let channel = ears.take(Context::Rider).unwrap();
+    connected(bus).await;
+    (channel, ears)
+}
+
+/// Somebody who listens to riders, and hears from now on.
+async fn listen(bus: &dyn Bus, listener: Context, partition: u16) -> (Receiver<Batch>, Ears) {
+    let (mut channel, ears) = take_up(bus, listener, partition).await;
+    while let Ok(batch) = channel.try_recv() {
+        assert!(batch.is_empty(), "not a hint: {batch:?}");
     }
     (channel, ears)
 }

@@ -11,7 +11,7 @@ use lapin::{
 async fn what_cannot_be_read_is_parked_and_the_rest_flows_on() {
     let alone = Alone::start().await;
     let bus = alone.bus().await;
-    let (mut channel, _ears) = listen(&*bus, Context::Order, 0, 2).await;
+    let (mut channel, _ears) = listen(&*bus, Context::Order, 0).await;
     let stranger = Connection::connect(&alone.broker.url(), ConnectionProperties::default()).await.unwrap();
     let wire = stranger.create_channel().await.unwrap();
     let json = || BasicProperties::default().with_content_type("application/json".into());

@@ -14,7 +14,7 @@ async fn messages_in_a_second() {
     let alone = Alone::start().await;
     let bus = alone.bus().await;
     for (partition, events) in [(0, 1), (1, 20)] {
-        let (mut channel, _ears) = listen(&*bus, Context::Order, partition, 2).await;
+        let (mut channel, _ears) = listen(&*bus, Context::Order, partition).await;
         let batches: Vec<_> = (0..MESSAGES).map(|number| batch(partition, 1 + number * events, events)).collect();
         let (began, mut told) = (Instant::now(), batches.into_iter());
         told.by_ref().take(ON_THE_WAY as usize).for_each(|batch| bus.publish(Context::Rider, partition, batch));

@@ -77,10 +77,7 @@ async fn fifty_reconnects_leave_the_broker_as_it_is_meant_to_be() {
     connected(&*bus).await;
     let mut ears: Vec<_> = LISTENERS.iter().map(|(listener, sources, partition)| bus.listen(*listener, sources, *partition)).collect();
     let mut channels: Vec<_> = ears.iter_mut().map(|ears| ears.take(Context::Rider).unwrap()).collect();
-    for channel in &mut channels {
-        hint(channel).await;
-        hint(channel).await;
-    }
+    connected(&*bus).await;
     leave_a_binding(&url).await;
     let (wanted, began) = (intended(), Instant::now());
     for round in 1..=ROUNDS {

@@ -17,7 +17,7 @@ use lapin::{
 };
 use shared::Context;
 use std::{
-    collections::{BTreeSet, HashMap, hash_map::Entry},
+    collections::{BTreeSet, HashMap, HashSet, hash_map::Entry},
     convert::Infallible,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
     time::Duration,
@@ -36,15 +36,13 @@ const ACK_WITHIN: Duration = Duration::from_millis(5);
 /// An answer that takes longer is missing.
 const SLOW: Duration = Duration::from_millis(500);
 
-/// Sessions in a row in which a queue cannot be consumed before it is made anew. A broker that dies just when it makes a
-/// quorum queue can come back with one that has no leader and answers nothing for ever (seen with RabbitMQ 3.10). What
-/// such a queue holds is in the feed.
-const STUCK_AFTER: u32 = 2;
 /// How long the broker may take to delete it: it first tries for some seconds to ask the queue itself.
 const DELETE_DEADLINE: Duration = Duration::from_secs(20);
 
-/// Queues that could not be consumed, and how many times in a row.
-type Stuck = Arc<Mutex<HashMap<Key, u32>>>;
+/// Queues that could not be consumed in the session before, and are made anew. A broker that dies just when it makes a
+/// quorum queue can come back with one that has no leader and answers nothing for ever (seen with RabbitMQ 3.10). What
+/// such a queue holds is in the feed, and so is what a healthy one held that was only slow.
+type Stuck = Arc<Mutex<HashSet<Key>>>;
 
 /// The role.
 pub struct Consumer {
@@ -162,15 +160,14 @@ impl Queue {
         let sources: Vec<_> = self.sources.iter().copied().collect();
         within("the prefetch", channel.basic_qos(PREFETCH, BasicQosOptions::default())).await?;
         self.unstick().await?;
-        // Counted beforehand: a session that ends meanwhile takes this task with it.
-        *self.stuck.lock().unwrap_or_else(PoisonError::into_inner).entry(*key).or_default() += 1;
+        // Noted beforehand: a session that ends meanwhile takes this task with it.
+        self.stuck.lock().unwrap_or_else(PoisonError::into_inner).insert(*key);
         topology::declare(channel, &topology::ears(key.0, &sources, key.1)).await?;
         let queue = topology::queue(key.0, key.1);
         let consuming = channel.basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default());
         let mut deliveries = within("consuming", consuming).await?;
         self.stuck.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
-        // What was told before the queue was there is in the feed.
-        self.wanted.hint(*key);
+        let _hearing = self.wanted.hears(*key, self.sources.clone());
         let mut unsettled: Unsettled = None;
         loop {
             let due = unsettled.as_ref().map_or_else(Instant::now, |(_, _, due)| *due);
@@ -193,14 +190,13 @@ impl Queue {
         }
     }
 
-    /// Deletes the queue if it could not be consumed again and again.
+    /// Deletes the queue if it could not be consumed the last time.
     async fn unstick(&self) -> Result<(), Trouble> {
-        let tries = self.stuck.lock().unwrap_or_else(PoisonError::into_inner).get(&self.key).copied().unwrap_or_default();
-        if tries < STUCK_AFTER {
+        if !self.stuck.lock().unwrap_or_else(PoisonError::into_inner).contains(&self.key) {
             return Ok(());
         }
         let queue = topology::queue(self.key.0, self.key.1);
-        tracing::warn!(queue, tries, "a queue answers nothing, and is made anew; what it held is in the feed");
+        tracing::warn!(queue, "a queue answers nothing, and is made anew; what it held is in the feed");
         let deleting = self.channel.queue_delete(queue.into(), QueueDeleteOptions::default());
         timeout(DELETE_DEADLINE, deleting).await.map_err(|_| Trouble::Late("deleting a queue"))??;
         self.stuck.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);

@@ -23,8 +23,8 @@ pub const WATCH: Duration = Duration::from_millis(750);
 /// The pauses before a session is built again: a random part of a bound that doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LAST_PAUSE: Duration = Duration::from_secs(10);
-/// A session that lives longer was a good one: what fails at once fails before.
-const GOOD: Duration = Duration::from_secs(1);
+/// A session that lives longer was a good one: what the broker refuses, it refuses in a few milliseconds.
+const GOOD: Duration = Duration::from_millis(250);
 
 /// What ends a session.
 #[derive(Debug, thiserror::Error)]

@@ -48,16 +48,35 @@ pub struct Wanted {
 struct Everybody {
     next: u64,
     all: BTreeMap<u64, Listening>,
+    /// The queues that are consumed, and the sources that reach each.
+    consumed: BTreeMap<u64, (Key, BTreeSet<Context>)>,
+}
+
+impl Everybody {
+    fn id(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    fn queues(&self) -> BTreeMap<Key, BTreeSet<Context>> {
+        let mut queues: BTreeMap<Key, BTreeSet<Context>> = BTreeMap::new();
+        for listening in self.all.values() {
+            queues.entry(listening.key).or_default().extend(listening.channels.keys());
+        }
+        queues
+    }
+
+    /// The queues that are wanted and not consumed.
+    fn deaf(&self) -> Vec<Key> {
+        let consumed: BTreeSet<_> = self.consumed.values().collect();
+        self.queues().into_iter().filter(|queue| !consumed.contains(queue)).map(|(key, _)| key).collect()
+    }
 }
 
 impl Wanted {
     /// The queues that are wanted, and the sources of each. Listeners that share a queue share what comes.
     pub fn queues(&self) -> BTreeMap<Key, BTreeSet<Context>> {
-        let mut queues: BTreeMap<Key, BTreeSet<Context>> = BTreeMap::new();
-        for listening in self.locked().all.values() {
-            queues.entry(listening.key).or_default().extend(listening.channels.keys());
-        }
-        queues
+        self.locked().queues()
     }
 
     /// Brings a batch to everybody who shares the queue. False if there is nobody any more: then it is left to others.
@@ -72,14 +91,19 @@ impl Wanted {
         heard
     }
 
-    /// Tells everybody who shares the queue to look at the feed.
-    pub fn hint(&self, key: Key) {
-        self.locked().all.values().filter(|listening| listening.key == key).for_each(Listening::hint);
+    /// The queue is consumed until the answer is dropped. What was told before is in the feed, so everybody who shares the
+    /// queue is told to look there.
+    pub fn hears(self: &Arc<Self>, key: Key, sources: BTreeSet<Context>) -> Hearing {
+        let mut everybody = self.locked();
+        everybody.all.values().filter(|listening| listening.key == key).for_each(Listening::hint);
+        let id = everybody.id();
+        everybody.consumed.insert(id, (key, sources));
+        Hearing(self.clone(), id)
     }
 
-    /// Whether the broker answered lately.
+    /// Whether the broker answered lately, and everybody who listens hears.
     pub fn reachable(&self) -> bool {
-        self.reachable.load(SeqCst)
+        self.reachable.load(SeqCst) && self.locked().deaf().is_empty()
     }
 
     /// It does, or it does not.
@@ -89,6 +113,15 @@ impl Wanted {
 
     fn locked(&self) -> MutexGuard<'_, Everybody> {
         self.listening.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A queue is consumed for as long as this lives.
+pub struct Hearing(Arc<Wanted>, u64);
+
+impl Drop for Hearing {
+    fn drop(&mut self) {
+        self.0.locked().consumed.remove(&self.1);
     }
 }
 
@@ -109,21 +142,22 @@ pub fn listen(wanted: &Arc<Wanted>, listener: Context, sources: &[Context], part
     let listening = Listening { key: (listener, partition), channels };
     listening.hint();
     let mut everybody = wanted.locked();
-    let id = everybody.next;
-    everybody.next += 1;
+    let id = everybody.id();
     everybody.all.insert(id, listening);
     drop(everybody);
     wanted.changed.notify_one();
     Ears::new(receivers, Some(Box::new(Hold(wanted.clone(), id))))
 }
 
-/// Tells everybody to look at the feed while the broker is away, or takes nothing from anybody.
+/// Tells listeners to look at the feed: everybody while the broker is away or takes nothing from anybody, and otherwise
+/// those whose queue is not consumed.
 pub async fn hints(wanted: Arc<Wanted>, counters: Arc<Counters>) {
     let mut ticks = interval(HINT_EVERY);
     loop {
         ticks.tick().await;
-        if !wanted.reachable() || !counters.publishing.load(SeqCst) {
-            wanted.locked().all.values().for_each(Listening::hint);
-        }
+        let away = !wanted.reachable.load(SeqCst) || !counters.publishing.load(SeqCst);
+        let everybody = wanted.locked();
+        let deaf = everybody.deaf();
+        everybody.all.values().filter(|listening| away || deaf.contains(&listening.key)).for_each(Listening::hint);
     }
 }
