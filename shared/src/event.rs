@@ -1,7 +1,7 @@
 //! The sums over all contexts, and the envelope in which an event is kept and travels.
 
 use crate::{AccountId, Millis, Sender, customer, delivery, notice, order, payment, review, rider, store, ticket};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 
 /// A context: decides alone over its own data, and keeps its own journal.
@@ -42,6 +42,18 @@ impl Context {
     /// Reads [`Context::name`].
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|c| c.name() == name)
+    }
+
+    /// The aggregate that an event is of when it does not say so.
+    fn first(self) -> Kind {
+        match self {
+            Context::Order => Kind::Order,
+            Context::Payment => Kind::Payment,
+            Context::Store => Kind::Store,
+            Context::Rider => Kind::Rider,
+            Context::Customer => Kind::Customer,
+            Context::Notification => Kind::Notice,
+        }
     }
 }
 
@@ -108,12 +120,27 @@ impl Kind {
 macro_rules! sums {
     ($($variant:ident $module:ident,)*) => {
         /// Everything that can happen, in any context.
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+        #[derive(Debug, Clone, PartialEq, Deserialize, schemars::JsonSchema)]
         #[serde(rename_all = "snake_case")]
-        pub enum Event { $(
-            /// Of the aggregate of this name.
-            $variant($module::Event),
-        )* }
+        pub enum Event {
+            $(
+                /// Of the aggregate of this name.
+                $variant($module::Event),
+            )*
+            /// Something that this version does not understand, kept as it came: a later one may.
+            #[serde(skip_deserializing)]
+            #[schemars(skip)]
+            Unreadable(Unreadable),
+        }
+
+        impl Serialize for Event {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    $(Event::$variant(event) => to.serialize_newtype_variant("Event", 0, stringify!($module), event),)*
+                    Event::Unreadable(Unreadable { body, .. }) => body.serialize(to),
+                }
+            }
+        }
 
         /// Everything that can be asked, in any context.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -125,7 +152,12 @@ macro_rules! sums {
 
         impl Event {
             /// Which aggregate it happened to.
-            pub fn kind(&self) -> Kind { match self { $(Event::$variant(_) => Kind::$variant,)* } }
+            pub fn kind(&self) -> Kind { match self { $(Event::$variant(_) => Kind::$variant,)* Event::Unreadable(event) => event.kind } }
+        }
+
+        impl Kind {
+            /// The kind whose events have this name.
+            fn of_event(name: &str) -> Option<Self> { match name { $(stringify!($module) => Some(Kind::$variant),)* _ => None } }
         }
 
         impl Command {
@@ -152,6 +184,17 @@ sums! {
     Customer customer,
     Review review,
     Notice notice,
+}
+
+/// An event of a newer version, or a damaged one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unreadable {
+    /// Of which aggregate it is, as far as that can be told.
+    pub kind: Kind,
+    /// Its JSON.
+    pub body: serde_json::Value,
+    /// What is not understood.
+    pub why: String,
 }
 
 /// Where an event stands in its journal. It is the event's id.
@@ -190,4 +233,30 @@ pub struct Recorded {
     pub cause: Option<Position>,
     /// What happened.
     pub event: Event,
+}
+
+impl Recorded {
+    /// Reads an envelope whose event may be one that is not understood.
+    ///
+    /// # Errors
+    /// The envelope itself cannot be read.
+    pub fn read_any(json: serde_json::Value) -> serde_json::Result<Self> {
+        #[derive(Deserialize)]
+        struct Envelope {
+            position: Position,
+            stream: String,
+            version: u64,
+            at_ms: Millis,
+            by: Option<AccountId>,
+            cause: Option<Position>,
+            event: serde_json::Value,
+        }
+        let Envelope { position, stream, version, at_ms, by, cause, event: body } = serde_json::from_value(json)?;
+        let event = Event::deserialize(&body).unwrap_or_else(|why| {
+            let named = body.as_object().and_then(|kinds| kinds.keys().next()).and_then(|name| Kind::of_event(name));
+            let kind = named.filter(|kind| kind.context() == position.context).unwrap_or(position.context.first());
+            Event::Unreadable(Unreadable { kind, body, why: why.to_string() })
+        });
+        Ok(Self { position, stream, version, at_ms, by, cause, event })
+    }
 }

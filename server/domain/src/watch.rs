@@ -36,7 +36,7 @@ pub fn topics(event: &Event) -> Vec<Topic> {
         }
         Event::Delivery(event) => vec![Topic::One(kind, event.order()), Topic::Cell(kind, event.about().cell)],
         Event::Payment(event) => vec![Topic::One(kind, event.order())],
-        Event::Store(_) | Event::Rider(_) | Event::Customer(_) | Event::Review(_) | Event::Notice(_) => vec![],
+        Event::Store(_) | Event::Rider(_) | Event::Customer(_) | Event::Review(_) | Event::Notice(_) | Event::Unreadable(_) => vec![],
     }
 }
 
@@ -74,7 +74,7 @@ pub fn change(recorded: &Recorded) -> Option<Change> {
             Some(Change { rider, ..change(event.order(), name, status.map(delivery::Status::code)) })
         }
         Event::Payment(event) => payment_words(event).map(|name| change(event.order(), name, None)),
-        Event::Store(_) | Event::Rider(_) | Event::Customer(_) | Event::Review(_) | Event::Notice(_) => None,
+        Event::Store(_) | Event::Rider(_) | Event::Customer(_) | Event::Review(_) | Event::Notice(_) | Event::Unreadable(_) => None,
     }
 }
 

@@ -380,6 +380,9 @@ impl Core {
     }
 
     fn hear_one(&self, draft: &mut Draft, store: &dyn Rows, recorded: &Recorded) -> Result<(), Fault> {
+        if let Event::Unreadable(event) = &recorded.event {
+            return Err(Fault(format!("this version does not understand the event: {}", event.why)));
+        }
         let mut step = self.step(draft, store);
         step.project(&recorded.event, recorded.version)?;
         let effects = step.finish();

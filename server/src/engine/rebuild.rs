@@ -14,7 +14,7 @@ use super::{
 use crate::journal::{Fault, Held, Reader, Stored};
 use domain::Row;
 use serde::Serialize;
-use shared::{Context, Kind, Millis, Recorded, event::Position};
+use shared::{Context, Event, Kind, Millis, Recorded, event::Position};
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError, mpsc::TrySendError},
@@ -285,6 +285,9 @@ impl<'a> Builder<'a> {
         self.events += 1;
         if self.parked.contains(&recorded.position) {
             return Ok(());
+        }
+        if let Event::Unreadable(event) = &recorded.event {
+            return Err(Fault(format!("this version does not understand {}: {}", recorded.position, event.why)));
         }
         for (kind, key) in domain::projections(self.context, &recorded.event) {
             if kind != self.kind || self.only.as_ref().is_some_and(|only| !only.contains(key.as_str())) {

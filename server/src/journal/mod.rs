@@ -5,6 +5,7 @@
 
 mod place;
 pub mod postgres;
+pub mod read;
 pub mod sqlite;
 
 pub use place::{Place, PostgresPlace};

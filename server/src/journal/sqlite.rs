@@ -4,7 +4,7 @@
 //! are generic: a new context needs no SQL.
 
 use super::{
-    Answer, Commit, DueTimer, Fault, Journal, News, Parked, Pending, Put, Reader, Share, Slice, Stored, Touched, Unwritten, Waits,
+    Answer, Commit, DueTimer, Fault, Journal, News, Parked, Pending, Put, Reader, Share, Slice, Stored, Touched, Unwritten, Waits, read,
 };
 use crate::engine::core::partition_of;
 use domain::Row;
@@ -359,7 +359,7 @@ impl Reader for SqliteReader {
         while events.len() < limit {
             let Some(row) = rows.next()? else { break };
             let body = row.get_ref(0)?.as_str().map_err(|e| Fault(e.to_string()))?;
-            let batch: Vec<Recorded> = serde_json::from_str(body)?;
+            let batch = read::events(body.as_bytes())?;
             events.extend(batch.into_iter().filter(|event| event.position.seq > after).map(Arc::new));
         }
         Ok(events)
@@ -378,7 +378,7 @@ impl Reader for SqliteReader {
         let connection = self.connection();
         let mut statement = connection.prepare_cached("select id, body from parked where id < ? order by id desc limit ?")?;
         let rows = statement.query_map([before.unwrap_or(i64::MAX), limit as i64], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
-        rows.map(|row| row.map_err(Fault::from).and_then(|(id, body)| Ok((id, serde_json::from_str(&body)?)))).collect()
+        rows.map(|row| row.map_err(Fault::from).and_then(|(id, body)| Ok((id, read::parked(&body)?)))).collect()
     }
 
     fn parked_count(&self) -> Result<u64, Fault> {

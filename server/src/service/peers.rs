@@ -2,7 +2,10 @@
 //! with the secret that it is one of ours.
 
 use super::{Secret, Service};
-use crate::{identity::access::TokenKeys, journal::Fault};
+use crate::{
+    identity::access::TokenKeys,
+    journal::{Fault, read},
+};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::{Client, Url};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -78,7 +81,8 @@ impl Peers {
     pub async fn feed(&self, source: Context, partition: u16, after: u64, limit: usize) -> Result<Vec<Arc<Recorded>>, Fault> {
         let path = format!("internal/feed/{}/{partition}?after={after}&limit={limit}", source.name());
         let strange = || Fault(format!("the peer {source} has no such journal, or another service secret", source = source.name()));
-        self.get(Service::Context(source), &path).await?.ok_or_else(strange)
+        let events = self.read(Service::Context(source), &path, read::events).await?.ok_or_else(strange)?;
+        Ok(events.into_iter().map(Arc::new).collect())
     }
 
     /// Where each partition of a context's journal stands, from the service that has it.
@@ -109,13 +113,17 @@ impl Peers {
         found.map(|found| bytes(found).ok_or_else(|| Fault("identity told a key that is none".into()))).transpose()
     }
 
-    /// Asks each address of a service in turn, until one answers; `None` for 404.
     async fn get<T: DeserializeOwned>(&self, service: Service, path: &str) -> Result<Option<T>, Fault> {
+        self.read(service, path, |bytes| serde_json::from_slice(bytes)).await
+    }
+
+    /// Asks each address of a service in turn, until one answers; `None` for 404.
+    async fn read<T>(&self, service: Service, path: &str, read: impl Fn(&[u8]) -> serde_json::Result<T>) -> Result<Option<T>, Fault> {
         let urls = self.urls.get(&service).map_or(&[][..], Vec::as_slice);
         let first = self.turn.fetch_add(1, Relaxed);
         let mut fault = Fault(format!("no address is known for the service {service}: set --peer {service}=http://…"));
         for n in 0..urls.len() {
-            match self.ask(&urls[(first + n) % urls.len()], path).await {
+            match self.ask(&urls[(first + n) % urls.len()], path, &read).await {
                 Ok(answer) => return Ok(answer),
                 Err(why) => fault = Fault(format!("{service}: {why}")),
             }
@@ -123,7 +131,7 @@ impl Peers {
         Err(fault)
     }
 
-    async fn ask<T: DeserializeOwned>(&self, base: &Url, path: &str) -> Result<Option<T>, String> {
+    async fn ask<T>(&self, base: &Url, path: &str, read: impl Fn(&[u8]) -> serde_json::Result<T>) -> Result<Option<T>, String> {
         let url = base.join(path).map_err(|e| e.to_string())?;
         let request = self.client.get(url).header(SERVICE, self.secret.reveal()).header(DEADLINE, DEADLINE_MS);
         // The address is in the sentence already; a URL never has a secret in it.
@@ -131,7 +139,7 @@ impl Peers {
         match response.status() {
             status if status.is_success() => {
                 let bytes = response.bytes().await.map_err(|e| e.without_url().to_string())?;
-                serde_json::from_slice(&bytes).map(Some).map_err(|e| format!("an answer cannot be read: {e}"))
+                read(&bytes).map(Some).map_err(|e| format!("an answer cannot be read: {e}"))
             }
             reqwest::StatusCode::NOT_FOUND => Ok(None),
             status => Err(format!("answered {status}")),

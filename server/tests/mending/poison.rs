@@ -1,6 +1,7 @@
-//! Events that always fail: their row cannot be read.
+//! Events that always fail: their row cannot be read, or they themselves cannot.
 
 use crate::rows::{database, order_id, rows, write_orders};
+use serde_json::Value;
 use server::{
     bus::local::LocalBus,
     engine::{
@@ -13,6 +14,7 @@ use server::{
 };
 use shared::{Context, Kind};
 use std::{
+    collections::HashSet,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -182,4 +184,62 @@ async fn later_events_wait_behind_a_parked_one_even_after_a_restart() {
     assert_eq!((rebuilt.rows, rebuilt.differed, rebuilt.unsettled, rebuilt.reason), (1, 1, 0, None));
     assert_eq!(engine.read(Kind::MyPage, &order).unwrap().unwrap().version, 2);
     stop(engine).await;
+}
+
+/// A word of a version to come.
+const NEWER: &str = "placed_by_voice";
+
+/// Writes the first event of each broken order as a newer version would: with a word that this one does not know.
+fn write_newer(dir: &Path) {
+    let orders = database(dir, Context::Order);
+    let broken: HashSet<String> = broken().collect();
+    let mut statement = orders.prepare("select rowid, body from journal").unwrap();
+    let bodies: Vec<(i64, String)> = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect();
+    for (row, body) in bodies {
+        let mut events: Vec<Value> = serde_json::from_str(&body).unwrap();
+        for event in events.iter_mut().filter(|event| event["version"] == 1 && broken.contains(event["stream"].as_str().unwrap())) {
+            assert_eq!(event["event"]["order"]["type"].take(), "placed");
+            event["event"]["order"]["type"] = NEWER.into();
+        }
+        orders.execute("update journal set body = ? where rowid = ?", (serde_json::to_string(&events).unwrap(), row)).unwrap();
+    }
+}
+
+/// What an upgrade does: the word is understood, wherever it stands.
+fn understand(dir: &Path) {
+    for (context, table) in [(Context::Order, "journal"), (Context::Customer, "parked")] {
+        let changed = format!("update {table} set body = replace(body, '\"{NEWER}\"', '\"placed\"') where body like '%{NEWER}%'");
+        assert!(database(dir, context).execute(&changed, []).unwrap() > 0, "{table}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_of_a_newer_version_wait_for_the_upgrade_and_hold_up_no_other() {
+    let (good, newer) = (folder(false), folder(false));
+    write_newer(newer.path());
+    let (engine, _) = measure(good.path()).await;
+    stop(engine).await;
+    let (engine, _) = measure(newer.path()).await;
+    let parked = engine.parked(Context::Customer, None, 1_000).unwrap();
+    assert_eq!(parked.len(), 2 * broken().count());
+    for (_, parked) in &parked {
+        let Held::Event(recorded) = &parked.held else { panic!("{parked:?}") };
+        assert!(broken().any(|order| order == recorded.stream));
+        let expected = if recorded.version == 1 { NEWER } else { BEHIND };
+        assert!(parked.reason.contains(expected), "{parked:?}");
+    }
+    let oldest = parked.last().unwrap().0;
+    let refused = engine.mend(Context::Customer, oldest, Mend::Replay { now_ms: now_ms() }).await;
+    assert!(matches!(refused, Err(Failure::Fault(why)) if why.0.contains("does not understand")));
+    stop(engine).await;
+    assert_eq!(rows(newer.path(), Kind::MyPage).len(), ORDERS as usize - broken().count());
+
+    understand(newer.path());
+    let engine = open(newer.path());
+    for (id, _) in parked.iter().rev() {
+        engine.mend(Context::Customer, *id, Mend::Replay { now_ms: now_ms() }).await.unwrap();
+    }
+    assert_eq!(engine.parked_count(Context::Customer).unwrap(), 0);
+    stop(engine).await;
+    assert_eq!(rows(good.path(), Kind::MyPage), rows(newer.path(), Kind::MyPage));
 }

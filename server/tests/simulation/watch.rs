@@ -100,7 +100,7 @@ impl Watch {
                 Event::Rider(event) => self.rider(event)?,
                 Event::Payment(event) => self.payment(event)?,
                 Event::Review(event) => self.review(event)?,
-                Event::Customer(_) | Event::Notice(_) => {}
+                Event::Customer(_) | Event::Notice(_) | Event::Unreadable(_) => {}
             }
         }
         for set in fired {

@@ -125,7 +125,10 @@ macro_rules! names {
         }
         /// The variant of an event.
         pub fn event_variant(event: &Event) -> &'static str {
-            match event { $($(Event::$sum($module::Event::$event { .. }) => concat!(stringify!($sum), ".", stringify!($event)),)*)* }
+            match event {
+                $($(Event::$sum($module::Event::$event { .. }) => concat!(stringify!($sum), ".", stringify!($event)),)*)*
+                Event::Unreadable(_) => unreachable!("no version writes what it does not understand"),
+            }
         }
         const COMMANDS: &[&str] = &[$($(concat!(stringify!($sum), ".", stringify!($command)),)*)*];
         const EVENTS: &[&str] = &[$($(concat!(stringify!($sum), ".", stringify!($event)),)*)*];

@@ -1,9 +1,12 @@
 //! How a batch travels: one event as a CloudEvent in AMQP headers, several as a CloudEvents batch.
 
 use super::backlog::Source;
-use crate::bus::{
-    Batch,
-    named::{self, id},
+use crate::{
+    bus::{
+        Batch,
+        named::{self, id},
+    },
+    journal::read,
 };
 use lapin::{
     BasicProperties,
@@ -93,11 +96,8 @@ pub fn encode(batch: &Batch) -> Result<Vec<Message>, serde_json::Error> {
 pub fn decode(key: &str, properties: &BasicProperties, body: &[u8]) -> Result<(Source, Batch), String> {
     let kind = properties.content_type().as_ref().map_or("", ShortString::as_str);
     let events: Vec<Arc<Recorded>> = match kind {
-        ONE => vec![serde_json::from_slice(body).map_err(|e| format!("no event: {e}"))?],
-        SEVERAL => {
-            let envelopes: Vec<Envelope<Arc<Recorded>>> = serde_json::from_slice(body).map_err(|e| format!("no batch of events: {e}"))?;
-            envelopes.into_iter().map(|envelope| envelope.data).collect()
-        }
+        ONE => vec![read::event(body).map_err(|e| format!("no event: {e}"))?.into()],
+        SEVERAL => read_several(body).map_err(|e| format!("no batch of events: {e}"))?,
         other => return Err(format!("the content type {other:?} is not known")),
     };
     let Some(first) = events.first().map(|event| event.position) else { return Err("a batch without events".into()) };
@@ -106,6 +106,15 @@ pub fn decode(key: &str, properties: &BasicProperties, body: &[u8]) -> Result<(S
     }
     let contiguous = events.iter().zip(first.seq..).all(|(event, seq)| event.position == Position { seq, ..first });
     if contiguous { Ok(((first.context, first.partition), events.into())) } else { Err("the events do not follow each other".into()) }
+}
+
+fn read_several(body: &[u8]) -> serde_json::Result<Vec<Arc<Recorded>>> {
+    let understood: serde_json::Result<Vec<Envelope<Arc<Recorded>>>> = serde_json::from_slice(body);
+    if let Ok(envelopes) = understood {
+        return Ok(envelopes.into_iter().map(|envelope| envelope.data).collect());
+    }
+    let envelopes: Vec<Envelope<serde_json::Value>> = serde_json::from_slice(body)?;
+    envelopes.into_iter().map(|envelope| Recorded::read_any(envelope.data).map(Arc::new)).collect()
 }
 
 impl<'a> Named<'a> {
@@ -254,6 +263,24 @@ pub(super) mod tests {
         assert_eq!(serde_json::from_slice::<Value>(&message.body).unwrap(), record(3, 8, true));
         let uncaused = one(encode(&batch(3, 9, 1)).unwrap());
         assert_eq!(text(&uncaused, "causation-id"), None);
+    }
+
+    #[test]
+    fn events_of_a_newer_version_arrive_as_they_are() {
+        let newer = "took_over";
+        for count in [1, 3] {
+            let Message { key, properties, body, .. } = one(encode(&batch(0, 8, count)).unwrap());
+            let body = String::from_utf8(body).unwrap().replacen("\"took\"", &format!("{newer:?}"), 1);
+            let (_, read) = decode(&key, &properties, body.as_bytes()).unwrap();
+            assert_eq!(read.iter().map(|event| event.position.seq).collect::<Vec<_>>(), (8..8 + count).collect::<Vec<_>>());
+            let shared::Event::Unreadable(event) = &read[0].event else { panic!("{read:?}") };
+            assert_eq!((event.kind, event.why.contains(newer)), (shared::Kind::Rider, true));
+            assert!(read[1..].iter().all(|event| matches!(event.event, shared::Event::Rider(_))));
+            // Whoever passes it on changes nothing.
+            assert!(serde_json::to_string(&read[0]).unwrap().contains(newer));
+        }
+        let Message { key, properties, .. } = one(encode(&batch(0, 8, 1)).unwrap());
+        assert!(decode(&key, &properties, b"{}").is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::{
     session::{Connection, Session, Trouble},
     writer::stored,
 };
-use crate::journal::{Answer, Fault, Parked, Pending, PostgresPlace, Reader, Slice, Stored, Waits};
+use crate::journal::{Answer, Fault, Parked, Pending, PostgresPlace, Reader, Slice, Stored, Waits, read};
 use shared::{Context, Kind, Millis, Recorded};
 use std::sync::{
     Arc,
@@ -121,7 +121,7 @@ impl Reader for PostgresReader {
         let rows = self.query(Sql::Feed, &[&i32::from(partition), &(after as i64), &(last as i64)])?;
         let mut events = vec![];
         for row in rows {
-            let batch: Vec<Recorded> = serde_json::from_str(row.get(0))?;
+            let batch = read::events(row.get::<_, &str>(0).as_bytes())?;
             events.extend(batch.into_iter().filter(|event| event.position.seq > after).map(Arc::new));
         }
         Ok(events)
@@ -136,7 +136,7 @@ impl Reader for PostgresReader {
 
     fn parked(&self, before: Option<i64>, limit: u64) -> Result<Vec<(i64, Parked)>, Fault> {
         let rows = self.query(Sql::Parked, &[&before.unwrap_or(i64::MAX), &(limit.min(i64::MAX as u64) as i64)])?;
-        rows.iter().map(|row| Ok((row.get(0), serde_json::from_str(row.get(1))?))).collect()
+        rows.iter().map(|row| Ok((row.get(0), read::parked(row.get(1))?))).collect()
     }
 
     fn parked_count(&self) -> Result<u64, Fault> {
