@@ -83,7 +83,8 @@ fn dependencies_run_one_way() {
 #[test]
 fn the_rules_depend_on_nothing_that_can_do_input_or_output() {
     assert_eq!(dependencies("server/domain/Cargo.toml"), ["serde", "shared", "thiserror"]);
-    assert_eq!(dependencies("shared/Cargo.toml"), ["schemars", "serde"]);
+    // JSON as a value: what a newer version said is kept as it came.
+    assert_eq!(dependencies("shared/Cargo.toml"), ["schemars", "serde", "serde_json"]);
     let outside = [
         "std::fs",
         "std::net",
