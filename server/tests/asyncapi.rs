@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall say where")]
 
+mod documents;
 #[path = "../../shared/tests/samples/mod.rs"]
 mod samples;
 
@@ -133,22 +134,7 @@ fn an_order_stands_where_the_document_says() {
 
 #[test]
 fn every_reference_leads_somewhere() {
-    let document = document();
-    let (mut references, mut open) = (0, vec![&document]);
-    while let Some(value) = open.pop() {
-        match value {
-            Value::Object(fields) => {
-                if let Some(Value::String(reference)) = fields.get("$ref") {
-                    references += 1;
-                    let target = document.pointer(reference.strip_prefix('#').unwrap_or("?"));
-                    assert!(target.is_some(), "{reference} leads nowhere");
-                }
-                open.extend(fields.values());
-            }
-            Value::Array(items) => open.extend(items),
-            _ => {}
-        }
-    }
+    let references = documents::references(&document());
     assert!(references > 150, "only {references} references");
 }
 

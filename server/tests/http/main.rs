@@ -9,6 +9,8 @@
 
 mod bodies;
 mod cast;
+#[path = "../documents/mod.rs"]
+mod documents;
 mod doors;
 mod fields;
 mod harness;

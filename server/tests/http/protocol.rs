@@ -2,6 +2,7 @@
 
 use crate::{
     cast::{Cast, open_store},
+    documents,
     harness::{Answer, House},
 };
 use serde_json::{Value, json};
@@ -235,22 +236,7 @@ async fn the_openapi_document_lists_the_routes_and_nothing_else() {
     let table: BTreeSet<String> =
         routes::all().iter().map(|route| format!("{} {}", route.method.as_str().to_lowercase(), route.path)).collect();
     assert_eq!(listed, table);
-    let mut references = 0;
-    let mut open = vec![&document];
-    while let Some(value) = open.pop() {
-        match value {
-            Value::Object(fields) => {
-                if let Some(Value::String(reference)) = fields.get("$ref") {
-                    references += 1;
-                    let target = document.pointer(reference.strip_prefix('#').unwrap_or("?"));
-                    assert!(target.is_some(), "{reference} leads nowhere");
-                }
-                open.extend(fields.values());
-            }
-            Value::Array(items) => open.extend(items),
-            _ => {}
-        }
-    }
+    let references = documents::references(&document);
     assert!(references > 50, "only {references} references");
     for route in routes::all() {
         let operation = &document["paths"][&route.path][route.method.as_str().to_lowercase()];
