@@ -63,8 +63,13 @@ const IDLE: Duration = Duration::from_secs(30);
 /// Connections without a request that are kept for each copy of a service.
 const MAX_IDLE: usize = 256;
 
+/// How long the breaker before one of our own services is open, and the longest. A database that is back serves at once,
+/// and a few requests to see whether it is cost nothing: people shall not wait longer for the gateway than for the service.
+const OPEN_MS: u64 = 1_000;
+const MAX_OPEN_MS: u64 = 4_000;
+
 /// Everything that may be set of the gateway.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// Who may call from a browser.
     pub origins: Origins,
@@ -76,6 +81,13 @@ pub struct Config {
     pub breaker: breaker::Config,
     /// Where spans of requests go, if they are wanted.
     pub traces: Option<Arc<Traces>>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let breaker = breaker::Config { open_ms: OPEN_MS, max_open_ms: MAX_OPEN_MS, ..breaker::Config::default() };
+        Self { breaker, origins: Origins::default(), limits: limits::Config::default(), retry: retry::Config::default(), traces: None }
+    }
 }
 
 /// What the gateway has done since it began.
