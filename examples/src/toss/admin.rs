@@ -35,8 +35,8 @@ pub fn answer(sim: &Sim, method: &Method, path: &str, body: &Bytes) -> Option<An
         ("POST", "/admin/webhooks") => read::<Setting>(body).map(|said| sim.hooks.set(said)),
         ("GET", "/admin/counts") => {
             let (captured, cancelled) = lock(&sim.bank).totals();
-            let calls = json!(lock(&sim.meter).calls);
-            return Some(Answer::json(200, &json!({ "calls": calls, "captured": captured, "cancelled": cancelled })));
+            let (calls, faults) = (json!(lock(&sim.meter).calls), lock(&sim.faults).fired);
+            return Some(Answer::json(200, &json!({ "calls": calls, "faults": faults, "captured": captured, "cancelled": cancelled })));
         }
         (_, path) if path.starts_with("/admin/") => Err("no such knob".into()),
         _ => return None,

@@ -74,11 +74,13 @@ fn always() -> u64 {
 pub struct Faults {
     rules: Vec<Rule>,
     luck: Seed,
+    /// How often something went wrong.
+    pub fired: u64,
 }
 
 impl Default for Faults {
     fn default() -> Self {
-        Self { rules: vec![], luck: Seed(1) }
+        Self { rules: vec![], luck: Seed(1), fired: 0 }
     }
 }
 
@@ -101,6 +103,7 @@ impl Faults {
             is_meant && (rule.percent >= 100 || luck.below(100) < rule.percent)
         })?;
         rule.times = rule.times.map(|times| times - 1);
+        self.fired += 1;
         Some((rule.kind, rule.ms))
     }
 }

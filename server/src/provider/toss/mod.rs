@@ -11,6 +11,7 @@
 mod charge;
 mod client;
 mod errors;
+pub mod hints;
 mod refund;
 mod wire;
 

@@ -4,7 +4,7 @@ use super::{
     Answer, Ask, Found, Seen, Toss,
     errors::{Class, class, is_decided},
     seen,
-    wire::{Cancel, Payment, Reply, is_payment_key},
+    wire::{Cancel, Payment, Reply},
 };
 use crate::provider::Part;
 use shared::{Won, order::Reason};
@@ -41,17 +41,16 @@ impl Toss {
             Found::Nothing => return self.refuse(ask, "the provider does not know the charge"),
             Found::Unclear => return Answer::Unknown,
         };
-        match gone(&payment, &ask.key, part.amount) {
-            Gone::Yes => return Answer::Approved,
-            Gone::Otherwise => return self.refuse(ask, "another amount went back in its name"),
-            Gone::No => {}
-        }
         // Its own total is compared with itself: what the charge was is the payment context's to know.
-        if seen(&payment, &part.charge, Won(payment.total_amount)) != Seen::Captured || !is_payment_key(&payment.payment_key) {
+        if seen(&payment, &part.charge, Won(payment.total_amount)) != Seen::Captured {
             self.complain(&ask.key, "a charge that shall be given back is not captured over there, or not understood");
             return Answer::Unknown;
         }
-        self.cancel(ask, part, &payment).await
+        match gone(&payment, &ask.key, part.amount) {
+            Gone::Yes => Answer::Approved,
+            Gone::Otherwise => self.refuse(ask, "another amount went back in its name"),
+            Gone::No => self.cancel(ask, part, &payment).await,
+        }
     }
 
     async fn cancel(&self, ask: &Ask, part: &Part, payment: &Payment) -> Answer {
@@ -65,7 +64,7 @@ impl Toss {
         let tries = self.spent.get(&about).unwrap_or(0);
         let key = format!("{about}:{}:{tries}", balance.0);
         match self.caller.cancel(&payment.payment_key, &key, &cancel).await {
-            Reply::Good(after) if after.order_id == part.charge && gone(&after, &ask.key, part.amount) == Gone::Yes => Answer::Approved,
+            Reply::Good(after) if is_same(&after, payment) && gone(&after, &ask.key, part.amount) == Gone::Yes => Answer::Approved,
             Reply::Good(_) => {
                 self.complain(&ask.key, "a refund was answered with something else");
                 Answer::Unknown
@@ -85,7 +84,7 @@ impl Toss {
     /// Looks again after an error: the provider may answer with one to a repeat of what it did.
     async fn verify(&self, ask: &Ask, part: &Part, before: &Payment, (status, code): (u16, &str)) -> Answer {
         let reply = self.caller.by_key(&before.payment_key).await;
-        let Found::Payment(now) = self.found(reply, |now| now.payment_key == before.payment_key) else { return Answer::Unknown };
+        let Found::Payment(now) = self.found(reply, |now| is_same(now, before)) else { return Answer::Unknown };
         match (gone(&now, &ask.key, part.amount), class(status, code)) {
             (Gone::Yes, _) => Answer::Approved,
             (Gone::Otherwise, _) => self.refuse(ask, "another amount went back in its name"),
@@ -103,6 +102,12 @@ impl Toss {
         self.complain(&ask.key, why);
         Answer::Declined(Reason::Declined)
     }
+}
+
+/// Whether two answers tell of the same payment, captured both times.
+fn is_same(now: &Payment, before: &Payment) -> bool {
+    let is_captured = seen(now, &before.order_id, Won(before.total_amount)) == Seen::Captured;
+    is_captured && now.payment_key == before.payment_key && now.balance_amount <= before.balance_amount
 }
 
 /// Whether a refund of this key is among those of a payment.
