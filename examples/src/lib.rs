@@ -3,6 +3,7 @@
 //! - [`http`] and [`sse`]: a light client. [`people`]: who asks. [`life`]: one order from the cart to the door.
 //! - [`measure`]: percentiles. [`limits`]: what the machine could do at best. [`rush`]: the closed loop and its report.
 //! - [`chaos`]: breaking things on purpose. [`oracle`]: what is wrong then.
+//! - [`toss`]: a payment company on this machine, to be failed as one likes.
 //! - [`process`]: servers that are started, measured and ended. [`servers`]: those that they stand on, and whole clusters.
 
 pub mod chaos;
@@ -18,3 +19,4 @@ pub mod seed;
 pub mod servers;
 pub mod sse;
 pub mod stage;
+pub mod toss;

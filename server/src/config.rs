@@ -2,7 +2,11 @@
 
 mod file;
 
-use crate::{gateway::table::Lines, service::Service};
+use crate::{
+    gateway::table::Lines,
+    provider::toss::{Keys, SecretKey},
+    service::Service,
+};
 use clap::{CommandFactory, FromArgMatches, parser::ValueSource};
 use domain::Deadlines;
 use reqwest::Url;
@@ -64,9 +68,19 @@ pub struct Config {
     #[arg(long, env = "BAEMIN_SERVICE_SECRET_FILE")]
     pub service_secret_file: Option<PathBuf>,
 
-    /// The payment provider: `simulator`, or `simulator:FOLDER` where several replicas of the payment service share one.
+    /// The payment provider: `simulator`, or `simulator:FOLDER` where several replicas of the payment service share one, or
+    /// `toss:URL` for Toss Payments, such as `toss:https://api.tosspayments.com`.
     #[arg(long, env = "BAEMIN_PROVIDER", default_value = "simulator")]
     pub provider: String,
+
+    /// The secret key of Toss Payments. Only as a variable, or in a file.
+    #[arg(long, env = "BAEMIN_TOSS_SECRET_KEY", hide = true, hide_env_values = true)]
+    pub toss_secret_key: Option<SecretKey>,
+
+    /// What stands for the payment window of Toss Payments: takes a `POST` of `{orderId, amount, card, extra}`, and answers
+    /// `{paymentKey}`.
+    #[arg(long, env = "BAEMIN_TOSS_CHECKOUT")]
+    pub toss_checkout: Option<Url>,
 
     /// Origins that may call from a browser, exactly as browsers send them.
     #[arg(long = "cors-origin", env = "BAEMIN_CORS_ORIGINS", value_delimiter = ',')]
@@ -178,10 +192,10 @@ impl Config {
         let all = arguments.into_iter().chain(from_file.iter().map(OsString::from));
         let with_file = command.try_get_matches_from_mut(all).map_err(|e| file::without_secrets(&mut Self::command(), &e))?;
         // A password that stands in the file is not in the process list.
-        for (name, text) in [("journal", &matches), ("bus", &matches), ("service_secret", &matches)] {
-            let said = text.value_source(name) == Some(ValueSource::CommandLine);
-            let value = text.get_one::<String>(name).filter(|_| said);
-            if value.is_some_and(|value| name == "service_secret" || has_password(value)) {
+        for name in ["journal", "bus", "service_secret", "toss_secret_key"] {
+            let said = matches.value_source(name) == Some(ValueSource::CommandLine);
+            let is_address = ["journal", "bus"].contains(&name);
+            if said && (!is_address || matches.get_one::<String>(name).is_some_and(|value| has_password(value))) {
                 let variable = format!("BAEMIN_{}", name.to_uppercase());
                 let flag = name.replace('_', "-");
                 let why = format!("--{flag}: every user of this machine could read the secret in the process list; set {variable} instead");
@@ -230,6 +244,11 @@ impl Config {
                 (service, if said.is_empty() { usual() } else { said })
             })
             .collect()
+    }
+
+    /// What Toss Payments needs.
+    pub fn toss(&self) -> Keys {
+        Keys { secret_key: self.toss_secret_key.clone(), checkout: self.toss_checkout.clone() }
     }
 
     /// The deadlines as set.

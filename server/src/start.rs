@@ -146,7 +146,7 @@ fn access(config: &Config, running: &[Service], peers: &Arc<Peers>, stopping: &C
 
 fn start_workers(config: &Config, engine: &Arc<Engine>, stopping: &CancellationToken) -> Result<(), String> {
     if engine.runs(Context::Payment) {
-        let provider = provider::open(&config.provider, &config.data).map_err(|e| e.to_string())?;
+        let provider = provider::open(&config.provider, &config.data, &config.toss()).map_err(|e| e.to_string())?;
         workers::start_pay(engine, provider, stopping);
     }
     if engine.runs(Context::Notification) {

@@ -348,9 +348,25 @@ struct Bank {
     charges: BTreeMap<u32, Won>,
     refunds: BTreeMap<u32, Won>,
     answered: BTreeSet<u32>,
+    /// What each refund takes of which charge, as it was said first.
+    parts: BTreeMap<u32, Vec<domain::payment::Part>>,
 }
 
 impl Bank {
+    /// What a refund takes of each charge is said once and for all, is the refund, and is never more than the charge.
+    fn splits(&mut self, due: &[domain::payment::Due]) {
+        for refund in due.iter().filter(|due| due.charge.is_none()) {
+            let first = self.parts.entry(refund.movement).or_insert_with(|| refund.parts.clone());
+            assert_eq!(*first, refund.parts, "refund {} takes something else than before", refund.movement);
+            assert_eq!(refund.parts.iter().map(|part| part.amount).sum::<Won>(), refund.amount);
+        }
+        for (charge, amount) in &self.charges {
+            let all = self.parts.values().flatten().filter(|part| part.charge == *charge);
+            let taken: Won = all.map(|part| part.amount).sum();
+            assert!(taken == Won::ZERO || self.answered.contains(charge) && taken <= *amount, "{taken} of charge {charge} over {amount}");
+        }
+    }
+
     fn hears(&mut self, event: &payment::Event) {
         use payment::Event as E;
         let mut ask = |movement: u32, amount: Won, of_refunds: bool| {
@@ -430,6 +446,7 @@ fn money_is_conserved() {
                 bank.charges.keys().chain(bank.refunds.keys()).filter(|m| !bank.answered.contains(m)).copied().collect(),
             );
             assert_eq!(due, open, "seed {seed}: what is due is what the provider has not answered");
+            bank.splits(&state.due());
             lost += u32::from(shown["status"] == "voided");
             refunded += u32::from(shown["status"] == "refunded");
         }

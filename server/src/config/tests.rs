@@ -69,9 +69,12 @@ fn mistakes_in_the_file_are_named() {
 
 #[test]
 fn secrets_are_refused_where_everybody_reads_them_and_never_shown() {
-    for arguments in
-        [["--journal", "postgres://u:s3cret@h/d"], ["--bus", "amqp://u:s3cret@h"], ["--service-secret", "s3cret-s3cret-s3cret"]]
-    {
+    for arguments in [
+        ["--journal", "postgres://u:s3cret@h/d"],
+        ["--bus", "amqp://u:s3cret@h"],
+        ["--service-secret", "s3cret-s3cret-s3cret"],
+        ["--toss-secret-key", "test_sk_s3cret"],
+    ] {
         let why = read(&arguments).expect_err("a secret in the process list").to_string();
         assert!(why.contains("process list") && !why.contains("s3cret"), "{why}");
     }
@@ -80,6 +83,9 @@ fn secrets_are_refused_where_everybody_reads_them_and_never_shown() {
     assert!(!why.contains("s3cret"), "{why}");
     let (_dir, path) = file("journal = \"postgres://u:s3cret@h/d\"\n");
     assert_eq!(read(&["--config", &path]).expect("a secret in a file").journal.as_deref(), Some("postgres://u:s3cret@h/d"));
+    let (_dir, path) = file("toss-secret-key = \"test_sk_s3cret\"\n");
+    let config = read(&["--config", &path, "--provider", "toss:http://127.0.0.1:1"]).expect("a secret in a file");
+    assert!(config.toss().secret_key.is_some() && !format!("{config:?}").contains("s3cret"), "{config:?}");
     let help = Config::command().render_long_help().to_string();
     assert!(!help.contains("s3cret") && help.contains("--journal"));
 }

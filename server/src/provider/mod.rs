@@ -3,6 +3,7 @@
 
 mod movements;
 mod simulator;
+pub mod toss;
 
 pub use simulator::{Moved, OpenError, Simulator};
 
@@ -26,6 +27,18 @@ pub struct Ask {
     pub means: Means,
     /// True for the difference of a changed order.
     pub extra: bool,
+    /// Which charges a refund goes against, newest first. The same at every attempt, and together its amount; empty for a
+    /// charge.
+    pub against: Vec<Part>,
+}
+
+/// What a refund takes of one charge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// The key of the charge.
+    pub charge: String,
+    /// How much of it goes back.
+    pub amount: Won,
 }
 
 /// What the provider says.
@@ -45,24 +58,31 @@ pub trait Provider: Send + Sync {
     fn charge(&self, ask: Ask) -> BoxFuture<'_, Answer>;
     /// Gives money back to the customer.
     fn refund(&self, ask: Ask) -> BoxFuture<'_, Answer>;
-    /// What was answered under this key; `None` when it never arrived.
+    /// What a charge of this key has come to; `None` when it never arrived. A refund is asked again instead: that looks first.
     fn look_up<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Option<Answer>>;
 }
 
 /// The name of the built-in provider in the configuration.
 pub const SIMULATOR: &str = "simulator";
 
-/// Opens the provider of this name. The simulator keeps its journal in `dir`, or in the folder after a colon, which
+/// What stands before the address of Toss Payments in the configuration.
+const TOSS: &str = "toss";
+
+/// Opens the provider of this name: `simulator`, or `toss:URL`, to which the keys belong. The simulator keeps its journal in `dir`, or in the folder after a colon, which
 /// several processes may share: each movement is one transaction on that file.
 ///
 /// # Errors
 /// When there is no provider of this name, or it cannot be opened.
-pub fn open(name: &str, dir: &Path) -> Result<Arc<dyn Provider>, OpenError> {
+pub fn open(name: &str, dir: &Path, keys: &toss::Keys) -> Result<Arc<dyn Provider>, OpenError> {
     match name.split_once(':') {
         None if name == SIMULATOR => Ok(Arc::new(Simulator::open(dir)?)),
         Some((SIMULATOR, folder)) if !folder.is_empty() => {
             std::fs::create_dir_all(folder)?;
             Ok(Arc::new(Simulator::open(Path::new(folder))?))
+        }
+        Some((TOSS, base)) => {
+            let settings = toss::Settings::new(base, keys).map_err(OpenError::Toss)?;
+            Ok(Arc::new(toss::Toss::open(&settings)?))
         }
         _ => Err(OpenError::NoSuch(name.into())),
     }

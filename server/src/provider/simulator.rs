@@ -32,7 +32,7 @@ const SLOW: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The configuration names something else.
-    #[error("there is no payment provider {0:?}; there is `simulator`")]
+    #[error("there is no payment provider {0:?}; there are `simulator` and `toss:URL`")]
     NoSuch(String),
     /// The file was written by a newer program.
     #[error("provider.db has schema {0}, which is newer than this program: use the newer program")]
@@ -40,6 +40,9 @@ pub enum OpenError {
     /// The file or its folder cannot be used.
     #[error("provider.db cannot be opened: {0}")]
     Store(#[from] rusqlite::Error),
+    /// The settings of Toss Payments are not complete, or wrong.
+    #[error("the payment provider toss: {0}")]
+    Toss(String),
     /// No thread to be had.
     #[error("the provider cannot start: {0}")]
     Thread(#[from] std::io::Error),

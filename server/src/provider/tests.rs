@@ -12,7 +12,7 @@ fn order(n: u8) -> OrderId {
 }
 
 fn ask(n: u8, movement: u32, amount: i64, means: Means) -> Ask {
-    Ask { key: format!("{}-{movement}", order(n)), order: order(n), amount: Won(amount), means, extra: movement > 1 }
+    Ask { key: format!("{}-{movement}", order(n)), order: order(n), amount: Won(amount), means, extra: movement > 1, against: vec![] }
 }
 
 fn quick(dir: &Path) -> Simulator {
@@ -116,5 +116,5 @@ fn a_newer_file_and_an_unknown_name_are_refused() {
     let db = rusqlite::Connection::open(dir.path().join("provider.db")).unwrap();
     db.pragma_update(None, "user_version", 2).unwrap();
     assert!(matches!(Simulator::open(dir.path()), Err(OpenError::Newer(2))));
-    assert!(matches!(open("bank", dir.path()), Err(OpenError::NoSuch(_))));
+    assert!(matches!(open("bank", dir.path(), &toss::Keys::default()), Err(OpenError::NoSuch(_))));
 }

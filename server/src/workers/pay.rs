@@ -3,7 +3,7 @@
 use super::{Worker, report};
 use crate::{
     engine::Engine,
-    provider::{Answer, Ask, Provider},
+    provider::{Answer, Ask, Part, Provider},
     traces::Open,
 };
 use domain::{
@@ -49,8 +49,9 @@ impl Worker for Pay {
 
 impl Pay {
     async fn settle(&self, key: &str, due: &Due, attempt: u32, cause: Option<Position>) -> bool {
-        let Due { order, movement, amount, charge, means } = *due;
-        let ask = Ask { key: provider_key(order, movement, attempt), order, amount, means, extra: charge == Some(true) };
+        let Due { order, movement, amount, charge, means, ref parts } = *due;
+        let against = parts.iter().map(|part| Part { charge: provider_key(order, part.charge, 0), amount: part.amount }).collect();
+        let ask = Ask { key: provider_key(order, movement, attempt), order, amount, means, extra: charge == Some(true), against };
         let what = if charge.is_some() { "provider charge" } else { "provider refund" };
         let span = Open::call(self.engine.traces.get(), what, order, cause);
         let answer = if charge.is_some() { self.provider.charge(ask).await } else { self.provider.refund(ask).await };

@@ -113,7 +113,7 @@ impl House {
         let stopping = CancellationToken::new();
         let (place, bus) = (Place::Sqlite(data.path().to_owned()), Arc::new(LocalBus::new(1)));
         let engine = Engine::open(&place, bus, Arc::new(Peers::none().unwrap()), &EngineConfig::default()).unwrap();
-        let provider = provider::open(provider::SIMULATOR, data.path()).unwrap();
+        let provider = provider::open(provider::SIMULATOR, data.path(), &provider::toss::Keys::default()).unwrap();
         workers::start_pay(&engine, provider, &stopping);
         workers::start_notify(&engine, Arc::new(notifier::Log::open(data.path()).unwrap()), &stopping);
         let app = Arc::new(App {

@@ -37,8 +37,24 @@ pub struct Charge {
     total: Won,
 }
 
+/// What a refund takes of one charge.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// The charge.
+    pub charge: Movement,
+    /// How much of it goes back.
+    pub amount: Won,
+}
+
+/// A charge that came in, and how much of it no refund has claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Capture {
+    movement: Movement,
+    left: Won,
+}
+
 /// A movement that the provider owes an answer for.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Due {
     /// Of which order.
     pub order: OrderId,
@@ -50,6 +66,8 @@ pub struct Due {
     pub charge: Option<bool>,
     /// By which card.
     pub means: Means,
+    /// Of which charges a refund gives back, and how much of each; for a charge, nothing.
+    pub parts: Vec<Part>,
 }
 
 /// What is remembered of a payment.
@@ -63,6 +81,13 @@ pub struct State {
     refunded: Won,
     charges: Vec<Charge>,
     refunds: Vec<(Movement, Won)>,
+    /// Charges of which something is left, oldest first.
+    #[serde(default)]
+    captures: Vec<Capture>,
+    /// What each refund on its way takes, decided once: were it computed at each attempt, a charge approved in between
+    /// would change it, and two attempts would give back more than one refund.
+    #[serde(default)]
+    parts: Vec<(Movement, Part)>,
     declined: bool,
     /// True once the order ended: nothing is kept.
     closed: bool,
@@ -77,9 +102,26 @@ impl State {
     /// What the provider must be asked: charges first, as they came.
     pub fn due(&self) -> Vec<Due> {
         let Some((order, _)) = self.of else { return vec![] };
-        let due = |movement, amount, charge| Due { order, movement, amount, charge, means: self.means };
-        let charges = self.charges.iter().map(|c| due(c.movement, c.amount, Some(c.extra)));
-        charges.chain(self.refunds.iter().map(|(movement, amount)| due(*movement, *amount, None))).collect()
+        let due = |movement, amount, charge, parts| Due { order, movement, amount, charge, means: self.means, parts };
+        let charges = self.charges.iter().map(|c| due(c.movement, c.amount, Some(c.extra), vec![]));
+        charges.chain(self.refunds.iter().map(|(movement, amount)| due(*movement, *amount, None, self.parts_of(*movement)))).collect()
+    }
+
+    fn parts_of(&self, refund: Movement) -> Vec<Part> {
+        self.parts.iter().filter(|(of, _)| *of == refund).map(|(_, part)| *part).collect()
+    }
+
+    /// Sets aside what a refund takes: of the newest charge first, since its money is the least likely to be settled yet.
+    fn claim(&mut self, refund: Movement, amount: Won) {
+        let mut wanted = amount;
+        for capture in self.captures.iter_mut().rev() {
+            let amount = wanted.min(capture.left);
+            if amount > Won::ZERO {
+                (wanted, capture.left) = (wanted - amount, capture.left - amount);
+                self.parts.push((refund, Part { charge: capture.movement, amount }));
+            }
+        }
+        self.captures.retain(|capture| capture.left > Won::ZERO);
     }
 
     /// What came in and is not on its way back.
@@ -201,6 +243,7 @@ impl Decider for Payment {
             }
             E::Approved { movement, amount, .. } => {
                 s.captured += *amount;
+                s.captures.push(Capture { movement: *movement, left: *amount });
                 s.charges.retain(|c| c.movement != *movement);
             }
             E::Declined { movement, extra, .. } => {
@@ -211,12 +254,14 @@ impl Decider for Payment {
             E::RefundRequested { movement, amount, reason, .. } => {
                 s.last = *movement;
                 s.refunds.push((*movement, *amount));
+                s.claim(*movement, *amount);
                 // A refund with a reason is that of an order that ended; the others are differences and late approvals.
                 s.closed |= reason.is_some();
             }
             E::Refunded { movement, amount, .. } => {
                 s.refunded += *amount;
                 s.refunds.retain(|(m, _)| m != movement);
+                s.parts.retain(|(m, _)| m != movement);
             }
             E::AdjustFailed { .. } => s.charges.iter_mut().for_each(|c| c.given_up |= c.extra),
             E::Adjusted { .. } => {}

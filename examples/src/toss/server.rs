@@ -1,0 +1,391 @@
+//! The routes: who asks, whether it was asked before, what goes wrong, what happens, and how the answer looks then.
+
+use super::{
+    admin,
+    answers::Answer,
+    bank::{Bank, No, Payment, Wish},
+    clock::Clock,
+    faults::{Call, Faults, Kind},
+    keys::{Keys, MAX_LENGTH, Name, Turn},
+    webhooks::{Hooks, Setting},
+};
+use futures_util::{StreamExt, stream};
+use http_body_util::{BodyExt, Full, Limited, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{
+    HeaderMap, Method, Request, Response,
+    body::{Bytes, Frame, Incoming},
+    header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use std::{
+    collections::HashMap,
+    fmt,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{net::TcpListener, sync::watch};
+
+/// The longest body that is taken: the longest real one has some hundred bytes.
+const MAX_BODY: usize = 64 * 1024;
+/// What is added to an answer to make it huge.
+const HUGE: usize = 2 * 1024 * 1024;
+const IDEMPOTENCY: &str = "idempotency-key";
+const TEST_CODE: &str = "tosspayments-test-code";
+const JSON: &str = "application/json";
+
+/// The connection is closed without an answer, or in the middle of one.
+#[derive(Debug)]
+pub struct Cut;
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cut on purpose")
+    }
+}
+
+impl std::error::Error for Cut {}
+
+type Body = UnsyncBoxBody<Bytes, Cut>;
+
+/// Calls of each kind that came, and the most that a minute may bring.
+#[derive(Default)]
+pub struct Meter {
+    pub(super) calls: HashMap<&'static str, u64>,
+    pub(super) per_minute: Option<u32>,
+    minute: HashMap<&'static str, (i64, u32)>,
+}
+
+impl Meter {
+    fn count(&mut self, call: &'static str, now_ms: i64) -> bool {
+        *self.calls.entry(call).or_default() += 1;
+        let (minute, seen) = self.minute.entry(call).or_default();
+        if *minute != now_ms / 60_000 {
+            (*minute, *seen) = (now_ms / 60_000, 0);
+        }
+        *seen += 1;
+        self.per_minute.is_none_or(|most| *seen <= most)
+    }
+}
+
+/// The provider.
+pub struct Sim {
+    secret_key: String,
+    slow: Duration,
+    pub(super) clock: Clock,
+    pub(super) bank: Mutex<Bank>,
+    keys: Mutex<Keys>,
+    pub(super) faults: Mutex<Faults>,
+    pub(super) meter: Mutex<Meter>,
+    pub(super) hooks: Hooks,
+    /// Changes when what hangs may go on.
+    pub(super) released: watch::Sender<u64>,
+}
+
+/// Not held over anything that may fail.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A request, whole.
+struct Asked {
+    call: Call,
+    name: &'static str,
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CheckoutBody {
+    order_id: String,
+    amount: i64,
+    #[serde(default)]
+    card: String,
+    #[serde(default)]
+    extra: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ConfirmBody {
+    payment_key: String,
+    order_id: String,
+    amount: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CancelBody {
+    cancel_reason: String,
+    cancel_amount: Option<i64>,
+    refundable_amount: Option<i64>,
+}
+
+impl Sim {
+    /// A provider with this journal, that lets a slow card take so long.
+    ///
+    /// # Errors
+    /// The journal cannot be used.
+    pub fn open(journal: &Path, secret_key: String, slow: Duration) -> std::io::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            secret_key,
+            slow,
+            clock: Clock::default(),
+            bank: Mutex::new(Bank::open(journal)?),
+            keys: Mutex::default(),
+            faults: Mutex::default(),
+            meter: Mutex::default(),
+            hooks: Hooks::start(Setting::default()),
+            released: watch::Sender::new(0),
+        }))
+    }
+
+    /// Serves, for ever.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener) {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else { continue };
+            let _ = stream.set_nodelay(true);
+            let sim = self.clone();
+            tokio::spawn(async move {
+                let service = service_fn(move |request| sim.clone().serve_one(request));
+                // A connection that ends badly has ended as it was told to, or its client has left.
+                let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            });
+        }
+    }
+
+    async fn serve_one(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
+        let (parts, body) = request.into_parts();
+        let Ok(body) = Limited::new(body, MAX_BODY).collect().await else { return Err(Cut) };
+        let (method, path, body) = (parts.method, parts.uri.path().to_owned(), body.to_bytes());
+        if let Some(answer) = admin::answer(&self, &method, &path, &body) {
+            return Ok(whole(&answer, JSON, None));
+        }
+        let Some((call, name)) = route(&method, &path) else {
+            return Ok(whole(&Answer::error("INVALID_REQUEST"), JSON, None));
+        };
+        let asked = Asked { call, name, method, path, headers: parts.headers, body };
+        // What was asked happens whether or not the asker stays: a merchant that hangs up has not said no.
+        tokio::spawn(self.asked(asked)).await.unwrap_or(Err(Cut))
+    }
+
+    async fn asked(self: Arc<Self>, asked: Asked) -> Result<Response<Body>, Cut> {
+        let key = asked.headers.get(IDEMPOTENCY).and_then(|key| key.to_str().ok()).map(str::to_owned);
+        if !lock(&self.meter).count(asked.name, self.clock.now_ms()) {
+            return Ok(whole(&Answer::error("TOO_MANY_REQUESTS"), JSON, None));
+        }
+        if asked.call != Call::Checkout
+            && let Err(no) = self.knows(&asked.headers)
+        {
+            return Ok(whole(&Answer::no(no), JSON, None));
+        }
+        if key.as_ref().is_some_and(|key| key.len() > MAX_LENGTH) {
+            return Ok(whole(&Answer::error("INVALID_IDEMPOTENCY_KEY"), JSON, None));
+        }
+        let name: Option<Name> = key
+            .clone()
+            .filter(|_| asked.method == Method::POST)
+            .map(|key| (key, self.secret_key.clone(), asked.method.to_string(), asked.path.clone()));
+        let turn = name.as_ref().map_or(Turn::New, |name| lock(&self.keys).begin(name, self.clock.now_ms()));
+        let fault = lock(&self.faults).next(asked.call);
+        let answer = match turn {
+            Turn::Running => Answer::error("IDEMPOTENT_REQUEST_PROCESSING"),
+            Turn::Done(answer) => answer,
+            Turn::New => {
+                let answer = self.clone().happen(asked, fault).await;
+                if let Some(name) = &name {
+                    lock(&self.keys).end(name, answer.as_ref().ok(), self.clock.now_ms());
+                }
+                answer?
+            }
+        };
+        disfigured(answer, fault, key).await
+    }
+
+    /// Whether the merchant is one.
+    fn knows(&self, headers: &HeaderMap) -> Result<(), No> {
+        let said = headers.get(AUTHORIZATION).and_then(|said| said.to_str().ok()).and_then(|said| said.strip_prefix("Basic "));
+        let said = said.ok_or(No("UNAUTHORIZED_KEY"))?;
+        let bytes =
+            base64::Engine::decode(&base64::engine::general_purpose::STANDARD, said).map_err(|_| No("INCORRECT_BASIC_AUTH_FORMAT"))?;
+        let said = String::from_utf8(bytes).map_err(|_| No("INCORRECT_BASIC_AUTH_FORMAT"))?;
+        let key = said.strip_suffix(':').ok_or(No("INCORRECT_BASIC_AUTH_FORMAT"))?;
+        if key == self.secret_key { Ok(()) } else { Err(No("UNAUTHORIZED_KEY")) }
+    }
+
+    /// What goes wrong before anything happens, and then what happens.
+    async fn happen(self: Arc<Self>, asked: Asked, fault: Option<(Kind, u64)>) -> Result<Answer, Cut> {
+        match fault {
+            Some((Kind::Hang, _)) => {
+                // An error says that the simulator ends.
+                let _ = self.released.subscribe().changed().await;
+            }
+            Some((Kind::Latency, ms)) => {
+                tokio::time::sleep(Duration::from_millis(ms + u64::from(ms > 0) * (rand(&asked) % ms.max(1)))).await
+            }
+            Some((Kind::ResetBefore, _)) => return Err(Cut),
+            Some((Kind::ErrorBefore, _)) => return Ok(Answer::error("FAILED_INTERNAL_SYSTEM_PROCESSING")),
+            _ => {}
+        }
+        let forced = asked.headers.get(TEST_CODE).and_then(|code| code.to_str().ok());
+        if let Some(code) = forced.filter(|_| asked.call == Call::Confirm && self.secret_key.starts_with("test_")) {
+            return Ok(Answer::error(code));
+        }
+        if asked.call == Call::Confirm && self.is_slow(&asked.body) {
+            tokio::time::sleep(self.slow).await;
+        }
+        // The journal is flushed in there.
+        let done = tokio::task::spawn_blocking(move || self.done(&asked)).await;
+        done.map_err(|_| Cut)
+    }
+
+    fn is_slow(&self, body: &[u8]) -> bool {
+        let asked = serde_json::from_slice::<ConfirmBody>(body);
+        asked.is_ok_and(|asked| lock(&self.bank).card(&asked.payment_key) == Some("slow_card"))
+    }
+
+    fn done(&self, asked: &Asked) -> Answer {
+        let now_ms = self.clock.now_ms();
+        let rest: Vec<&str> = asked.path.trim_start_matches("/v1/payments/").split('/').collect();
+        let done: Result<Payment, No> = match (asked.call, &rest[..]) {
+            (Call::Checkout, _) => {
+                return self.opened(&asked.body, now_ms);
+            }
+            (Call::LookUp, ["orders", order]) => lock(&self.bank).by_order(order, now_ms),
+            (Call::LookUp, [key]) => lock(&self.bank).by_key(key, now_ms),
+            (Call::Confirm, _) => self.confirmed(&asked.body, now_ms),
+            (Call::Cancel, [key, _]) => self.cancelled(key, &asked.body, now_ms),
+            _ => Err(No("INVALID_REQUEST")),
+        };
+        done.map_or_else(Answer::no, |payment| Answer::payment(&payment))
+    }
+
+    fn opened(&self, body: &[u8], now_ms: i64) -> Answer {
+        let Ok(asked) = serde_json::from_slice::<CheckoutBody>(body) else { return Answer::error("INVALID_REQUEST") };
+        if !(6..=64).contains(&asked.order_id.len()) || asked.amount < 1 {
+            return Answer::error("INVALID_REQUEST");
+        }
+        let opened = lock(&self.bank).opened(asked.order_id, asked.amount, asked.card, asked.extra, now_ms);
+        opened.map_or_else(Answer::no, |payment| Answer::json(200, &serde_json::json!({ "paymentKey": payment.key })))
+    }
+
+    fn confirmed(&self, body: &[u8], now_ms: i64) -> Result<Payment, No> {
+        let asked: ConfirmBody = serde_json::from_slice(body).map_err(|_| No("INVALID_REQUEST"))?;
+        let mut bank = lock(&self.bank);
+        let done = bank.confirm(&asked.payment_key, &asked.order_id, asked.amount, now_ms);
+        match &done {
+            Ok(payment) => self.hooks.say(payment, now_ms),
+            Err(No("REJECT_CARD_PAYMENT")) => bank.by_key(&asked.payment_key, now_ms).iter().for_each(|p| self.hooks.say(p, now_ms)),
+            Err(_) => {}
+        }
+        done
+    }
+
+    fn cancelled(&self, key: &str, body: &[u8], now_ms: i64) -> Result<Payment, No> {
+        let asked: CancelBody = serde_json::from_slice(body).map_err(|_| No("INVALID_REQUEST"))?;
+        if asked.cancel_reason.is_empty() || asked.cancel_reason.chars().count() > 200 {
+            return Err(No("INVALID_REQUEST"));
+        }
+        let wish = Wish { reason: asked.cancel_reason, amount: asked.cancel_amount, refundable: asked.refundable_amount };
+        let done = lock(&self.bank).cancel(key, wish, now_ms);
+        done.inspect(|payment| self.hooks.say(payment, now_ms))
+    }
+}
+
+/// Differs between calls, and need not be good.
+fn rand(asked: &Asked) -> u64 {
+    let bytes = asked.path.bytes().chain(asked.body.iter().copied());
+    crate::seed::Seed(bytes.fold(0, |n, b| n.wrapping_mul(31).wrapping_add(u64::from(b)))).draw()
+}
+
+fn route(method: &Method, path: &str) -> Option<(Call, &'static str)> {
+    let rest: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+    match (method, &rest[..]) {
+        (&Method::POST, ["checkout"]) => Some((Call::Checkout, "checkout")),
+        (&Method::POST, ["v1", "payments", "confirm"]) => Some((Call::Confirm, "confirm")),
+        (&Method::POST, ["v1", "payments", _, "cancel"]) => Some((Call::Cancel, "cancel")),
+        (&Method::GET, ["v1", "payments", _] | ["v1", "payments", "orders", _]) => Some((Call::LookUp, "look_up")),
+        _ => None,
+    }
+}
+
+fn whole(answer: &Answer, content_type: &'static str, key: Option<&str>) -> Response<Body> {
+    let body = Full::new(answer.body.clone()).map_err(|never| match never {}).boxed_unsync();
+    respond(answer.status, content_type, key, body)
+}
+
+fn respond(status: u16, content_type: &'static str, key: Option<&str>, body: Body) -> Response<Body> {
+    let builder = Response::builder().status(status).header(CONTENT_TYPE, content_type);
+    let builder = key.into_iter().fold(builder, |builder, key| builder.header(IDEMPOTENCY, key));
+    // A key that came in a header fits into one.
+    builder.body(body).unwrap_or_default_body()
+}
+
+/// What goes wrong on the way back.
+async fn disfigured(answer: Answer, fault: Option<(Kind, u64)>, key: Option<String>) -> Result<Response<Body>, Cut> {
+    let key = key.as_deref();
+    let Some((kind, ms)) = fault else { return Ok(whole(&answer, JSON, key)) };
+    Ok(match kind {
+        Kind::ResetAfter => return Err(Cut),
+        Kind::ErrorAfter => whole(&Answer::error("FAILED_PAYMENT_INTERNAL_SYSTEM_PROCESSING"), JSON, key),
+        Kind::Truncated => {
+            let half = answer.body.slice(..answer.body.len() / 2);
+            let parts = stream::iter([Ok(Frame::data(half)), Err(Cut)]);
+            let mut response = respond(answer.status, JSON, key, StreamBody::new(parts).boxed_unsync());
+            response.headers_mut().insert(CONTENT_LENGTH, answer.body.len().into());
+            response
+        }
+        Kind::Trickle => {
+            let body = answer.body.clone();
+            let pause = Duration::from_millis(ms);
+            let bytes = stream::iter(0..body.len()).then(move |n| {
+                let byte = body.slice(n..=n);
+                async move {
+                    tokio::time::sleep(pause).await;
+                    Ok(Frame::data(byte))
+                }
+            });
+            respond(answer.status, JSON, key, StreamBody::new(bytes).boxed_unsync())
+        }
+        Kind::Huge => {
+            let mut body = answer.body.to_vec();
+            body.resize(body.len() + HUGE, b' ');
+            whole(&Answer { body: body.into(), ..answer }, JSON, key)
+        }
+        Kind::WrongType => whole(&answer, "text/plain", key),
+        Kind::UnknownCode => whole(&Answer::error("NOBODY_KNOWS_THIS"), JSON, key),
+        Kind::Html => {
+            let body = "<!doctype html><title>점검 중</title><p>DONE".into();
+            whole(&Answer { status: 200, body }, "text/html", key)
+        }
+        Kind::UnknownEnum => {
+            let text = String::from_utf8_lossy(&answer.body);
+            let text = ["DONE", "PARTIAL_CANCELED", "CANCELED"].iter().fold(text.into_owned(), |text, status| {
+                text.replace(&format!("\"status\":\"{status}\""), "\"status\":\"SETTLED_ELSEWHERE\"")
+            });
+            whole(&Answer { body: text.into(), ..answer }, JSON, key)
+        }
+        Kind::Hang | Kind::Latency | Kind::ResetBefore | Kind::ErrorBefore => whole(&answer, JSON, key),
+    })
+}
+
+/// A response that cannot be built is an empty fault.
+trait OrFault {
+    fn unwrap_or_default_body(self) -> Response<Body>;
+}
+
+impl OrFault for Result<Response<Body>, hyper::http::Error> {
+    fn unwrap_or_default_body(self) -> Response<Body> {
+        self.unwrap_or_else(|_| {
+            let mut empty = Response::new(Full::new(Bytes::new()).map_err(|never| match never {}).boxed_unsync());
+            *empty.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
+            empty
+        })
+    }
+}

@@ -1,0 +1,100 @@
+//! A charge: look it up, open a payment window if there is nothing, capture.
+
+use super::{
+    Answer, Ask, Found, Seen, Toss,
+    errors::{Class, IN_FLIGHT, class},
+    seen,
+    wire::{Checkout, Confirm, Payment, Reply, is_order_id},
+};
+use shared::{Won, order::Reason};
+
+/// The smallest amount over there.
+const SMALLEST: Won = Won(1);
+
+impl Toss {
+    pub(super) async fn take(&self, ask: &Ask) -> Answer {
+        if ask.amount < SMALLEST {
+            return Answer::Declined(Reason::Declined);
+        }
+        if !is_order_id(&ask.key) {
+            self.complain(&ask.key, "a charge needs a key of 6 to 64 letters, digits, _ and -");
+            return Answer::Unknown;
+        }
+        match self.find(&ask.key).await {
+            Found::Nothing => self.begin(ask).await,
+            Found::Payment(payment) => match self.seen(ask, &payment) {
+                Seen::Captured => Answer::Approved,
+                // An end without money is believed when the capture under our key says so too: another attempt of ours
+                // may have opened a window of its own, and only the key is common to both.
+                Seen::Open(payment_key) | Seen::Over(_, payment_key) => self.capture(ask, &payment_key).await,
+                Seen::Strange => Answer::Unknown,
+            },
+            Found::Unclear => Answer::Unknown,
+        }
+    }
+
+    /// What a charge of this key has come to. A capture that nobody has asked for yet is not known to end in any way.
+    pub(super) async fn charged(&self, key: &str) -> Option<Answer> {
+        match self.find(key).await {
+            Found::Nothing => None,
+            Found::Payment(payment) => Some(match seen(&payment, key, Won(payment.total_amount)) {
+                Seen::Captured => Answer::Approved,
+                Seen::Over(reason, _) => Answer::Declined(reason),
+                Seen::Open(_) | Seen::Strange => Answer::Unknown,
+            }),
+            Found::Unclear => Some(Answer::Unknown),
+        }
+    }
+
+    fn seen(&self, ask: &Ask, payment: &Payment) -> Seen {
+        let seen = seen(payment, &ask.key, ask.amount);
+        if seen == Seen::Strange {
+            self.complain(&ask.key, "the payment over there is not the one that was asked for, or not understood");
+        }
+        seen
+    }
+
+    async fn begin(&self, ask: &Ask) -> Answer {
+        let checkout = Checkout { order_id: &ask.key, amount: ask.amount, card: ask.means, extra: ask.extra };
+        match self.caller.checkout(&checkout).await {
+            Some(payment_key) => self.capture(ask, &payment_key).await,
+            None => Answer::Unknown,
+        }
+    }
+
+    async fn capture(&self, ask: &Ask, payment_key: &str) -> Answer {
+        let confirm = Confirm { payment_key, order_id: &ask.key, amount: ask.amount };
+        match self.caller.confirm(&confirm).await {
+            Reply::Good(payment) => match self.seen(ask, &payment) {
+                Seen::Captured => Answer::Approved,
+                Seen::Over(reason, _) => Answer::Declined(reason),
+                Seen::Open(_) | Seen::Strange => Answer::Unknown,
+            },
+            Reply::Refused { code, .. } if code == IN_FLIGHT => Answer::Unknown,
+            Reply::Refused { status, code } => match class(status, &code) {
+                Class::Declined => Answer::Declined(Reason::Declined),
+                Class::OurFault => {
+                    self.complain("capture", &code);
+                    self.after(ask, false).await
+                }
+                Class::Expired => self.after(ask, true).await,
+                Class::Unknown | Class::RefusedRefund => self.after(ask, false).await,
+            },
+            Reply::Unclear(_) => Answer::Unknown,
+        }
+    }
+
+    /// Looks again after an error that does not tell what became of the money.
+    async fn after(&self, ask: &Ask, is_expired: bool) -> Answer {
+        match self.find(&ask.key).await {
+            Found::Payment(payment) => match self.seen(ask, &payment) {
+                Seen::Captured => Answer::Approved,
+                Seen::Over(reason, _) => Answer::Declined(reason),
+                Seen::Open(_) if is_expired => Answer::Declined(Reason::NotPaid),
+                Seen::Open(_) | Seen::Strange => Answer::Unknown,
+            },
+            Found::Nothing if is_expired => Answer::Declined(Reason::NotPaid),
+            Found::Nothing | Found::Unclear => Answer::Unknown,
+        }
+    }
+}
