@@ -110,7 +110,7 @@ async fn a_card_that_is_slow_is_waited_for_a_little_and_paid_once_however_often_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_that_is_never_paid_expires_and_what_comes_too_late_goes_back_once() {
-    let house = House::open_with(|config| config.deadlines = vec![("payment".into(), 300)]).await;
+    let house = House::open_with(|config| config.deadlines = vec![("payment".into(), 3_000)]).await;
     let cast = Cast::gather_in(house).await;
     cast.force("open").await;
     let (order, _) = cast.kept("card").await;
