@@ -97,12 +97,42 @@ fn an_operator_looks_and_mends() {
     assert!(ends(&stage, "ops", "ops rebuild nothing", 2).contains("storefront"));
 
     parked(&stage, &order);
+    kept(&stage);
 
     // Others have no business here.
     ends(&stage, "kim", "ops lag", 4);
     ends(&stage, "kim", &format!("ops saga {order}"), 4);
     ends(&stage, "ops", "ops parked show order:99", 3);
     ends(&stage, "ops", "ops parked show kitchen", 2);
+}
+
+/// The provider is not asked for a while: an order is kept, its customer is told so, and is not charged twice.
+fn kept(stage: &Stage) {
+    ends(stage, "ops", "ops breaker --force open", 2);
+    ends(stage, "kim", "ops breaker --force open --reason 점검", 4);
+    let forced = run(stage, "ops", "ops breaker --force open --reason 점검");
+    assert!(forced.contains("억지로 막음 (forced open)") && forced.contains("점검") && forced.contains("막았어요"), "{forced}");
+    let shown = stage.ask("ops", "ops breaker").unwrap();
+    assert_eq!((&shown[0]["name"], &shown[0]["state"]), (&"provider".into(), &"forced_open".into()), "{shown}");
+    assert!(run(stage, "choi", "ops breaker").contains("forced open"));
+
+    let order = "customer order --store 교촌치킨 --item 후라이드=1";
+    let korean = ends(stage, "kim", order, 75);
+    for word in ["결제대기", "주문은 보관했고", "약 5초 뒤에 직접 결제할 수 있어요", "customer pay ord_"] {
+        assert!(korean.contains(word), "no {word}:\n{korean}");
+    }
+    let english = ends(stage, "kim", &format!("--lang en {order}"), 75);
+    assert!(english.contains("your order is kept") && english.contains("Or pay it yourself in about 5 s."), "{english}");
+    assert!(ends(stage, "kim", "customer pay last", 75).contains("결제 중"));
+
+    assert!(run(stage, "ops", "ops breaker --release").contains("이제 스스로 정해요"));
+    // By itself or by hand, whichever is quicker, and never twice.
+    let give_up = Instant::now() + PATIENCE;
+    while stage.ask("kim", "customer pay-status last").unwrap()["status"] != "paid" {
+        assert!(Instant::now() < give_up, "it was never paid");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(ends(stage, "kim", "customer pay last", 5).contains("이미 결제한 주문이에요"));
 }
 
 /// Something is parked, as the rules would park it, and is mended.

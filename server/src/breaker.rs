@@ -88,6 +88,19 @@ pub struct Forced {
 pub struct Permit {
     /// Calls of an earlier state say nothing about this one.
     epoch: u64,
+    /// True once [`Breaker::late`] has counted this call.
+    counted: bool,
+}
+
+/// Calls that ended within the window, or are known to be slow.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All of them.
+    pub calls: u64,
+    /// Those that failed.
+    pub failed: u64,
+    /// Those that took longer than they may.
+    pub slow: u64,
 }
 
 /// Come again in so many milliseconds.
@@ -137,7 +150,7 @@ impl Breaker {
     pub fn admit(&mut self, now_ms: u64) -> Result<Permit, Refused> {
         match &self.forced {
             Some(forced) if forced.open => return Err(Refused { retry_ms: self.config.open_ms }),
-            Some(_) => return Ok(Permit { epoch: self.epoch }),
+            Some(_) => return Ok(Permit { epoch: self.epoch, counted: false }),
             None => {}
         }
         if let Phase::Open { until_ms } = self.phase {
@@ -153,7 +166,27 @@ impl Breaker {
             }
             *out += 1;
         }
-        Ok(Permit { epoch: self.epoch })
+        Ok(Permit { epoch: self.epoch, counted: false })
+    }
+
+    /// Tells that a call is slow before it has ended, so that a hung one counts at once and not when it is given up.
+    pub fn late(&mut self, permit: &mut Permit, now_ms: u64, random: u64) {
+        if permit.epoch != self.epoch || permit.counted || self.forced.is_some() {
+            return;
+        }
+        permit.counted = true;
+        match &mut self.phase {
+            Phase::Closed { parts } => {
+                let (slot, part) = part(&self.config, parts, now_ms);
+                part.calls = part.calls.saturating_add(1);
+                part.slow = part.slow.saturating_add(1);
+                if is_bad(&self.config, parts, slot) {
+                    self.open(now_ms, random);
+                }
+            }
+            Phase::HalfOpen { .. } => self.open(now_ms, random),
+            Phase::Open { .. } => {}
+        }
     }
 
     /// Tells how a call went: whether it failed, and how long it took. `random` is any number, new each time.
@@ -164,14 +197,10 @@ impl Breaker {
         let slow = took_ms > self.config.slow_ms;
         match &mut self.phase {
             Phase::Closed { parts } => {
-                let slot = now_ms / (self.config.window_ms / PARTS as u64).max(1);
-                let part = &mut parts[(slot % PARTS as u64) as usize];
-                if part.slot != slot {
-                    *part = Part { slot, ..Part::default() };
-                }
-                part.calls = part.calls.saturating_add(1);
+                let (slot, part) = part(&self.config, parts, now_ms);
+                part.calls = part.calls.saturating_add(u32::from(!permit.counted));
                 part.failed = part.failed.saturating_add(u32::from(failed));
-                part.slow = part.slow.saturating_add(u32::from(slow));
+                part.slow = part.slow.saturating_add(u32::from(slow && !permit.counted));
                 if is_bad(&self.config, parts, slot) {
                     self.open(now_ms, random);
                 }
@@ -221,6 +250,24 @@ impl Breaker {
         }
     }
 
+    /// How long calls are refused from now on, if they are: what [`Breaker::admit`] would say, without asking for leave.
+    pub fn shut_ms(&self, now_ms: u64) -> Option<u64> {
+        match (&self.forced, &self.phase) {
+            (Some(forced), _) => forced.open.then_some(self.config.open_ms),
+            (None, Phase::Open { until_ms }) => until_ms.checked_sub(now_ms).filter(|left| *left > 0),
+            (None, Phase::HalfOpen { out, good }) => (*out + *good >= self.config.probes).then_some(self.config.slow_ms),
+            (None, Phase::Closed { .. }) => None,
+        }
+    }
+
+    /// What it goes by. Nothing is counted while it is not closed.
+    pub fn counts(&self, now_ms: u64) -> Counts {
+        match &self.phase {
+            Phase::Closed { parts } => counts(parts, slot(&self.config, now_ms)),
+            Phase::Open { .. } | Phase::HalfOpen { .. } => Counts::default(),
+        }
+    }
+
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
         self.epoch += 1;
@@ -237,11 +284,31 @@ impl Breaker {
     }
 }
 
-fn is_bad(config: &Config, parts: &[Part; PARTS], slot: u64) -> bool {
+fn slot(config: &Config, now_ms: u64) -> u64 {
+    now_ms / (config.window_ms / PARTS as u64).max(1)
+}
+
+/// The part of the window that a moment belongs to, emptied if it is still that of an earlier turn.
+fn part<'a>(config: &Config, parts: &'a mut [Part; PARTS], now_ms: u64) -> (u64, &'a mut Part) {
+    let slot = slot(config, now_ms);
+    let part = &mut parts[(slot % PARTS as u64) as usize];
+    if part.slot != slot {
+        *part = Part { slot, ..Part::default() };
+    }
+    (slot, part)
+}
+
+fn counts(parts: &[Part; PARTS], slot: u64) -> Counts {
     let recent = parts.iter().filter(|part| slot.saturating_sub(part.slot) < PARTS as u64);
-    let (calls, failed, slow) = recent.fold((0u64, 0u64, 0u64), |(calls, failed, slow), part| {
-        (calls + u64::from(part.calls), failed + u64::from(part.failed), slow + u64::from(part.slow))
-    });
+    recent.fold(Counts::default(), |sum, part| Counts {
+        calls: sum.calls + u64::from(part.calls),
+        failed: sum.failed + u64::from(part.failed),
+        slow: sum.slow + u64::from(part.slow),
+    })
+}
+
+fn is_bad(config: &Config, parts: &[Part; PARTS], slot: u64) -> bool {
+    let Counts { calls, failed, slow } = counts(parts, slot);
     let at_least = |share: u64, percent: u32| share * 100 >= calls * u64::from(percent);
     calls >= u64::from(config.min_calls) && (at_least(failed, config.failed_percent) || at_least(slow, config.slow_percent))
 }

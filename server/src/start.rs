@@ -10,7 +10,7 @@ use crate::{
     journal, metrics, notifier, provider,
     service::{Peers, Secret, Service, internal},
     traces::Traces,
-    workers,
+    workers::{self, Payments},
 };
 use shared::Context;
 use std::{collections::HashMap, fs, future::Future, io::Write, net::SocketAddr, path::Path, sync::Arc, time::Duration};
@@ -54,15 +54,17 @@ pub async fn open(config: &Config) -> Result<Server, String> {
         None => journal::Place::Sqlite(config.data.clone()),
     };
     let bus = bus::open(&bus_place, config.partitions).map_err(|e| e.to_string())?;
-    let engine = Engine::open(&journal_place, bus, peers, &engine_config).map_err(|e| e.to_string())?;
+    let engine = Engine::open(&journal_place, bus, peers.clone(), &engine_config).map_err(|e| e.to_string())?;
     if let Some(endpoint) = &config.traces_endpoint {
         let traces = Traces::start(&engine, endpoint, trace_name(&running))?;
         engine.traces.get_or_init(|| traces);
     }
-    start_workers(config, &engine, &stopping)?;
+    let pay = start_workers(config, &engine, &stopping)?;
     let app = Arc::new(App {
         engine: engine.clone(),
         identity: access.clone(),
+        pay: pay.clone(),
+        peers,
         verbs: http::verbs::Verbs::new(),
         in_flight: http::create::InFlight::default(),
         streams: http::live::Streams::default(),
@@ -80,7 +82,7 @@ pub async fn open(config: &Config) -> Result<Server, String> {
         let gateway_config = gateway::Config { origins, traces: engine.traces.get().cloned(), ..gateway::Config::default() };
         gateway::Gateway::new(table, gateway_config, app.stopping.clone()).router()
     } else {
-        router.merge(internal::router(internal::Inside { engine, access, secret }))
+        router.merge(internal::router(internal::Inside { engine, access, pay, secret }))
     };
     Ok(Server { address, metrics, app, listener, router, _lock: lock })
 }
@@ -144,16 +146,17 @@ fn access(config: &Config, running: &[Service], peers: &Arc<Peers>, stopping: &C
     Ok(Access::Away(away))
 }
 
-fn start_workers(config: &Config, engine: &Arc<Engine>, stopping: &CancellationToken) -> Result<(), String> {
+fn start_workers(config: &Config, engine: &Arc<Engine>, stopping: &CancellationToken) -> Result<Option<Arc<Payments>>, String> {
+    let mut pay = None;
     if engine.runs(Context::Payment) {
         let provider = provider::open(&config.provider, &config.data, &config.toss()).map_err(|e| e.to_string())?;
-        workers::start_pay(engine, provider, stopping);
+        pay = Some(workers::start_pay(engine, provider, stopping));
     }
     if engine.runs(Context::Notification) {
         let notifier = Arc::new(notifier::Log::open(&config.data).map_err(|e| e.to_string())?);
         workers::start_notify(engine, notifier, stopping);
     }
-    Ok(())
+    Ok(pay)
 }
 
 /// Metrics have a listener of their own, so that nothing else leads there.

@@ -72,6 +72,28 @@ pub struct DropParked {
     pub reason: Text<200>,
 }
 
+/// `PUT /ops/payment/breaker`
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ForceBreaker {
+    /// Which way.
+    pub force: Force,
+    /// Why; it is logged, and shown to whoever looks.
+    pub reason: Text<200>,
+}
+
+/// What an operator does with a breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Force {
+    /// No call passes.
+    Open,
+    /// Every call passes.
+    Closed,
+    /// It decides by itself again, and begins closed.
+    Release,
+}
+
 /// `POST /customers`
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,7 +1,7 @@
 //! The payment of an order: charges and refunds, each a movement with its own number.
 
 use crate::{
-    CustomerId, Millis, OrderId, Sender, Won,
+    CustomerId, Millis, OrderId, Role, Sender, Won,
     order::{Means, Reason},
 };
 use serde::{Deserialize, Serialize};
@@ -46,12 +46,17 @@ pub enum Command {
     GiveUp { movement: Movement },
     /// The provider gave the money back.
     ConfirmRefund { movement: Movement },
+    /// The customer wants what is due to be asked for now, and not only when its turn comes.
+    Pay {},
 }
 
 impl Command {
-    /// Nobody but policies and workers.
+    /// Who may send each: customers ask for what is due, everything else is for policies and workers.
     pub fn sender(&self) -> Sender {
-        Sender::System
+        match self {
+            Command::Pay {} => Sender::Person(Role::Customer),
+            _ => Sender::System,
+        }
     }
 }
 

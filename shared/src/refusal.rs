@@ -53,6 +53,10 @@ pub enum Refusal {
     NotReviewed {},
     /// There are as many of these as there may be.
     TooMany { maximum: u32 },
+    /// It is paid already.
+    AlreadyPaid {},
+    /// The payment is over: nothing is due, and nothing will be.
+    NothingDue {},
 }
 
 impl Refusal {
@@ -82,6 +86,8 @@ impl Refusal {
             Refusal::AlreadyReviewed {} => "already_reviewed",
             Refusal::NotReviewed {} => "not_reviewed",
             Refusal::TooMany { .. } => "too_many",
+            Refusal::AlreadyPaid {} => "already_paid",
+            Refusal::NothingDue {} => "nothing_due",
         }
     }
 
@@ -137,6 +143,8 @@ impl Refusal {
             Refusal::AlreadyReviewed {} => lang.pick("이미 리뷰를 쓴 주문이에요", "This order has its review.").into(),
             Refusal::NotReviewed {} => lang.pick("아직 리뷰가 없어요", "There is no review yet.").into(),
             Refusal::TooMany { maximum } => lang.pick(format!("{maximum}개까지 가능해요"), format!("There may be {maximum} at most.")),
+            Refusal::AlreadyPaid {} => lang.pick("이미 결제한 주문이에요", "This order is paid.").into(),
+            Refusal::NothingDue {} => lang.pick("결제할 것이 없는 주문이에요", "There is nothing to pay for this order.").into(),
         }
     }
 
@@ -169,6 +177,9 @@ impl Refusal {
             Refusal::NotDelivered {} => ("배달을 기다려 주세요: baemin status watch", "Wait for it: baemin status watch"),
             Refusal::AlreadyReviewed {} | Refusal::NotReviewed {} => ("리뷰를 확인해 주세요", "See the reviews."),
             Refusal::TooMany { .. } => ("먼저 줄여 주세요", "Remove one first."),
+            Refusal::AlreadyPaid {} | Refusal::NothingDue {} => {
+                ("결제를 확인해 주세요: baemin customer pay-status", "See the payment: baemin customer pay-status")
+            }
         };
         lang.pick(ko, en)
     }

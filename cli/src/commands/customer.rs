@@ -14,8 +14,9 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use shared::{
     Contact, Lang, OrderId, Point, Role, StoreId, Text,
-    api::{CustomerShown, NewContact, NewCustomer, NewItems, NewReview, OrderShown, StorefrontShown},
+    api::{CustomerShown, NewContact, NewCustomer, NewItems, NewReview, OrderShown, PaymentShown, StorefrontShown},
     order::{Status, Wish},
+    payment,
     review::Stars,
     sealed::Phone,
 };
@@ -101,6 +102,8 @@ pub enum Command {
     Show(Which),
     /// 결제 상태 | The payment of an order
     PayStatus(Which),
+    /// 미뤄진 결제를 지금 하기 | Pay now for an order that was kept
+    Pay(Which),
     /// 주문 취소 (조리 시작 전까지) | Cancel, before cooking starts
     Cancel {
         #[command(flatten)]
@@ -159,6 +162,7 @@ pub async fn run(ctx: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Reorder { which, how } => {
             return place::reorder(ctx, which.order.unwrap_or(OrderArg::Last), how).await;
         }
+        Command::Pay(which) => return pay(ctx, which).await,
         Command::Cancel { which, reason } => return cancel(ctx, which, reason).await,
         Command::Change { which, items } => return change(ctx, which, items).await,
         Command::Join { name, door, entry } => join(ctx, name, door, &entry).await,
@@ -282,6 +286,26 @@ fn refused(ctx: &Context, shown: &OrderShown, events: &[&str]) -> Option<Failure
         let told = orders::tell_step(last, ctx.lang);
         Failure::new(Exit::Refused, told.label).why(told.details.join("  ")).hint(ctx.line(&format!("status watch {}", shown.order)))
     })
+}
+
+async fn pay(ctx: &Context, which: Which) -> Result<Exit, Failure> {
+    let order = orders::resolve(ctx, which.order, Side::Customer).await?;
+    let reply = ctx.put(&format!("/payments/{order}/pay"), &json!({})).await?;
+    let shown: PaymentShown = reply.read()?;
+    ctx.out.one(&reply, "order", || views::payment(&reply, ctx.lang))?;
+    match shown.status {
+        payment::Status::Charging => {
+            place::kept(ctx, order, &reply);
+            Ok(Exit::Later)
+        }
+        payment::Status::Paid => {
+            ctx.out.done(&ctx.t(format!("결제했어요: {}원", shown.captured), format!("Paid: {} won", shown.captured)));
+            ctx.next(&format!("status watch {order}"));
+            Ok(Exit::Done)
+        }
+        _ => Err(Failure::new(Exit::Refused, ctx.t("결제하지 못해 주문이 끝났어요", "the payment failed, and the order ended"))
+            .hint(ctx.line(&format!("customer reorder {order} --pay card")))),
+    }
 }
 
 async fn cancel(ctx: &Context, which: Which, reason: Option<Text<200>>) -> Result<Exit, Failure> {

@@ -1,6 +1,7 @@
 //! `baemin ops`: for operators. Each service answers for itself; here their answers become one picture, and a service
 //! that does not answer is said to be away instead of hiding the others.
 
+mod breaker;
 mod saga;
 mod words;
 
@@ -33,6 +34,8 @@ pub enum Command {
     Health,
     /// 얼마나 밀렸는지 보기 | How far behind each service is
     Lag,
+    /// 결제사 앞의 차단기를 보거나 정하기 | The breaker before the payment provider: see it, or set it
+    Breaker(breaker::Args),
     /// 처리하지 못하고 따로 둔 것 | What could not be done and is parked
     #[command(subcommand)]
     Parked(Parked),
@@ -114,6 +117,7 @@ pub async fn run(ctx: &Context, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Health => health(ctx).await,
         Command::Lag => lag(ctx).await,
+        Command::Breaker(args) => breaker::run(ctx, args).await.map(|()| Exit::Done),
         Command::Parked(Parked::List) => list(ctx).await,
         Command::Parked(Parked::Show { id }) => show(ctx, id).await.map(|()| Exit::Done),
         Command::Parked(Parked::Replay { ids, all: false }) => replay(ctx, &ids).await,

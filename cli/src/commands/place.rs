@@ -11,7 +11,7 @@ use crate::{
 };
 use clap::{Args, ValueEnum};
 use shared::{
-    Contact, Count, Point, StoreId, Text, Won,
+    Contact, Count, OrderId, Point, StoreId, Text, Won,
     api::{NewOrder, OrderShown, StorefrontShown},
     order::{Line, Means, Status, Wish},
     store::{Dish, Profile},
@@ -262,15 +262,7 @@ fn tell(ctx: &Context, reply: &Reply) -> Result<Exit, Failure> {
             Err(failure)
         }
         Status::PendingPayment => {
-            ctx.out.note(ctx.t(
-                "결제가 늦어지고 있어요. 주문은 보관했고, 결제되면 가게에 전해요",
-                "Payments are slow; your order is kept, and goes to the store once it is paid.",
-            ));
-            if let Some(wait) = reply.retry_after {
-                let seconds = wait.as_secs();
-                ctx.out.note(&ctx.t(format!("  약 {seconds}초 뒤에 확인해 주세요"), format!("  Look again in about {seconds} s.")));
-            }
-            ctx.next(&format!("status watch {order} --until placed"));
+            kept(ctx, order, reply);
             Ok(Exit::Later)
         }
         _ => {
@@ -279,6 +271,19 @@ fn tell(ctx: &Context, reply: &Reply) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
     }
+}
+
+/// Says that an order's payment is kept for later, and what to type.
+pub fn kept(ctx: &Context, order: OrderId, reply: &Reply) {
+    ctx.out.note(ctx.t(
+        "결제가 늦어지고 있어요. 주문은 보관했고, 저절로 결제되면 가게에 전해요",
+        "Payments are slow; your order is kept, will be paid by itself, and then goes to the store.",
+    ));
+    if let Some(wait) = reply.retry_after {
+        let seconds = wait.as_secs();
+        ctx.out.note(&ctx.t(format!("  약 {seconds}초 뒤에 직접 결제할 수 있어요"), format!("  Or pay it yourself in about {seconds} s.")));
+    }
+    ctx.next(&format!("customer pay {order}"));
 }
 
 #[cfg(test)]

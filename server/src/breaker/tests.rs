@@ -149,3 +149,44 @@ fn whatever_happens_it_neither_sticks_nor_floods() {
         assert_eq!(breaker.state(now), State::Closed, "seed {start}");
     }
 }
+
+#[test]
+fn a_call_that_is_late_counts_once_and_at_once() {
+    let mut breaker = Breaker::new(Config::default());
+    let mut permits: Vec<_> = (0..30).map(|_| breaker.admit(0).unwrap()).collect();
+    for (n, permit) in permits.iter_mut().enumerate() {
+        assert_eq!(breaker.state(1_000), if n < 20 { State::Closed } else { State::Open }, "{n} are late");
+        breaker.late(permit, 1_000, 0);
+        breaker.late(permit, 1_000, 0);
+    }
+    // Two in five hang and one in ten fails: only together are they too many, and only when the last one is given up.
+    let mut breaker = Breaker::new(Config::default());
+    calls(&mut breaker, 0, 12, 2, 0);
+    for n in 0..8 {
+        let mut permit = breaker.admit(0).unwrap();
+        breaker.late(&mut permit, 1_000, 0);
+        assert_eq!(breaker.state(1_000), State::Closed);
+        breaker.done(permit, true, 3_000, 1_000, 0);
+        assert_eq!(breaker.state(1_000) == State::Open, n == 7, "{n}");
+    }
+    // A probe that is late is no good one, and nobody waits for its end.
+    let mut probe = breaker.admit(9_000).unwrap();
+    breaker.late(&mut probe, 10_001, 0);
+    assert_eq!(breaker.state(10_001), State::Open);
+}
+
+#[test]
+fn how_long_it_is_shut_is_what_the_next_call_would_hear() {
+    let mut breaker = Breaker::new(Config { jitter_percent: 0, ..Config::default() });
+    assert_eq!(breaker.shut_ms(0), None);
+    calls(&mut breaker, 0, 20, 20, 0);
+    assert_eq!((breaker.shut_ms(0), breaker.shut_ms(4_999), breaker.shut_ms(5_000)), (Some(5_000), Some(1), None));
+    let probes: Vec<_> = (0..3).map(|_| breaker.admit(5_000).unwrap()).collect();
+    assert_eq!(breaker.shut_ms(5_000), Some(1_000));
+    probes.into_iter().for_each(|permit| breaker.done(permit, false, 1, 5_000, 0));
+    assert_eq!(breaker.shut_ms(5_000), None);
+    calls(&mut breaker, 5_000, 7, 2, 1);
+    assert_eq!(breaker.counts(5_000), super::Counts { calls: 7, failed: 2, slow: 1 });
+    breaker.force(Some(Forced { open: true, reason: "x".into() }));
+    assert!(breaker.shut_ms(5_000).is_some());
+}

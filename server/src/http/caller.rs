@@ -3,9 +3,10 @@
 use super::{App, problem::Trouble};
 use crate::{
     engine::{Token, now_ms},
+    gateway::headers::correlation,
     service::peers::DEADLINE,
 };
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use shared::{AccountId, Actor, Context, Kind, Lang, Millis, Role, Stamp, id::Bits, problem::Code};
 use std::time::{Duration, Instant};
 
@@ -40,6 +41,8 @@ pub struct Caller {
     pub plain_json: bool,
     /// When the request came.
     pub at_ms: Millis,
+    /// The name of this request in all services and logs.
+    pub correlation: HeaderValue,
     /// When nobody waits for the answer any more, as the gateway or another service has said.
     deadline: Option<Instant>,
 }
@@ -80,7 +83,18 @@ impl Caller {
         let seen = text(headers, CONSISTENCY).map(positions).transpose()?.unwrap_or_default();
         let left = text(headers, DEADLINE).and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
         let deadline = left.map(|left| Instant::now() + left.min(MAX_DEADLINE).saturating_sub(WAY_BACK));
-        Ok(Self { actor, token, lang: language(headers), seen, idempotency_key, base: base(headers), plain_json, at_ms, deadline })
+        Ok(Self {
+            actor,
+            token,
+            lang: language(headers),
+            seen,
+            idempotency_key,
+            base: base(headers),
+            plain_json,
+            at_ms,
+            correlation: correlation(headers),
+            deadline,
+        })
     }
 
     /// How long this answer may wait for something, and no longer than its reader does.

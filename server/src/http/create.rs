@@ -6,7 +6,7 @@
 use super::{
     App,
     caller::Caller,
-    hal,
+    hal, pay,
     problem::Trouble,
     resources::{identity_trouble, storefront, tokened},
     verbs::json,
@@ -14,12 +14,12 @@ use super::{
 use crate::{engine::Order, journal::Answer};
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{StatusCode, header},
     response::Response,
 };
-use domain::{Row, geo, watch::Topic};
+use domain::{geo, watch::Topic};
 use shared::{
-    Command, Contact, CustomerId, Event, Kind, Millis, OrderId, Refusal, RiderId, Role, StoreId,
+    Command, Contact, CustomerId, Kind, Millis, OrderId, Refusal, RiderId, Role, StoreId,
     api::{NewCustomer, NewOrder, NewReview, NewRider, NewStore},
     customer,
     id::Bits,
@@ -29,16 +29,11 @@ use shared::{
 };
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    sync::{Mutex, PoisonError},
 };
 
-/// How long the answer to an order waits for its payment. A provider that needs longer is slow, and the order is kept.
-const PAYMENT_WAIT: Duration = Duration::from_secs(3);
 /// Where the time in ids begins: 2020-01-01T00:00:00Z. 41 bits of milliseconds last until 2089.
 const EPOCH_MS: Millis = 1_577_836_800_000;
-/// Seconds after which an order that is kept may be looked at again.
-const RETRY_AFTER_S: u64 = 2;
 
 /// Requests that are being worked on, by the hash of caller and key.
 #[derive(Default)]
@@ -143,15 +138,18 @@ pub async fn post(app: &App, caller: &Caller, kind: Kind, body: &[u8]) -> Result
     let changes =
         (kind == Kind::Order).then(|| OrderId::parse(&stream)).flatten().map(|id| app.engine.watch(&[Topic::One(Kind::Order, id)]));
     let done = app.engine.dispatch(order, Some(record.clone())).await?;
-    let row = match changes {
-        Some(changes) => paid(app, caller.patience(PAYMENT_WAIT), &stream, done.stored.row, changes).await?,
-        None => done.stored.row,
+    let (row, kept) = match changes {
+        Some(changes) => pay::settled(app, caller, &stream, done.stored.row, changes).await?,
+        None => (done.stored.row, None),
     };
-    let shown = hal::visible(app, caller, kind, &stream, &row)?;
+    let mut shown = hal::visible(app, caller, kind, &stream, &row)?;
+    if kept.is_some() {
+        shown.insert_str(1, r#""kept":true,"#);
+    }
     app.engine.complete(kind.context(), Answer { body: Some(shown.clone().into_bytes()), ..record });
     let mut response = created(caller, kind, &stream, shown);
-    if is_unpaid(&row) {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+    if let Some(kept) = kept {
+        response.headers_mut().insert(header::RETRY_AFTER, kept.retry_after());
     }
     Ok(tokened(app, kind, response))
 }
@@ -239,30 +237,4 @@ fn place(app: &App, caller: &Caller, order: OrderId, wanted: &NewOrder) -> Resul
     };
     let command = order::Command::Place { about, basket, drop, note: wanted.cook_note.clone(), means: wanted.means, thanks: store.thanks };
     Ok(Order { stream: order.to_string().into(), command: command.into(), stamp: caller.stamp(), cause: None })
-}
-
-/// Waits until the payment has answered, or for as long as somebody at a terminal does. The order is kept either way.
-async fn paid(
-    app: &App,
-    at_most: Duration,
-    stream: &Arc<str>,
-    placed: Arc<Row>,
-    mut changes: tokio::sync::mpsc::Receiver<Arc<shared::Recorded>>,
-) -> Result<Arc<Row>, Trouble> {
-    let answered = async {
-        while let Some(recorded) = changes.recv().await {
-            if matches!(&recorded.event, Event::Order(event) if !matches!(event, order::Event::Placed { .. })) {
-                return;
-            }
-        }
-    };
-    if !is_unpaid(&placed) {
-        return Ok(placed);
-    }
-    let _ = tokio::time::timeout(at_most, answered).await;
-    Ok(app.engine.read(Kind::Order, stream)?.map_or(placed, |stored| stored.row))
-}
-
-fn is_unpaid(row: &Row) -> bool {
-    matches!(row, Row::Order(Some(order)) if order.status() == order::Status::PendingPayment)
 }

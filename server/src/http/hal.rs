@@ -1,13 +1,13 @@
 //! HAL: a resource with the links that its reader may follow now, and collections of them in pages.
 
-use super::{App, caller::Caller, problem::Trouble};
+use super::{App, caller::Caller, pay, problem::Trouble};
 use crate::engine::{Order, now_ms};
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use domain::{Row, Shown, notification};
-use shared::{Actor, Kind, Sender, Stamp, api::MaybeSealed};
+use shared::{Actor, Kind, Sender, Stamp, api::MaybeSealed, order};
 use std::{fmt::Write, sync::Arc};
 
 /// The media type (draft-kelly-json-hal).
@@ -31,6 +31,10 @@ pub fn written(app: &App, caller: &Caller, kind: Kind, key: &str, shown: Shown) 
     let _ = write!(json, r#""_links":{{"self":{{"href":"{base}/{route}/{key}"}},"{name}":{{"href":"{base}/{route}/{key}"}}"#);
     for verb in open_verbs(app, caller, kind, key) {
         let _ = write!(json, r#","{verb}":{{"href":"{base}/{route}/{key}/{verb}"}}"#);
+    }
+    // An order that is not paid leads to where it is.
+    if matches!(&shown, Shown::Order(order) if order.status == order::Status::PendingPayment && caller.actor.is_customer(order.customer)) {
+        let _ = write!(json, r#","pay":{{"href":"{base}/{}/{key}/pay"}}"#, Kind::Payment.route());
     }
     json.push_str("}}");
     json
@@ -63,7 +67,8 @@ fn open_verbs(app: &App, caller: &Caller, kind: Kind, key: &str) -> Vec<String> 
             continue;
         }
         let stamp = Stamp { by: caller.actor.clone(), at_ms: now_ms() };
-        if app.engine.may(&Order { stream: stream.clone(), command: command.clone(), stamp, cause: None }) {
+        let order = Order { stream: stream.clone(), command: command.clone(), stamp, cause: None };
+        if app.engine.may(&order) || kind == Kind::Payment && pay::is_due(app, &order) {
             open.push(name.clone());
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! - [`routes`]: the table of all routes; the router, the OpenAPI document and the access matrix are made from it.
 //! - [`caller`]: who asks. [`problem`]: how a no is said. [`hal`]: how a yes is said.
-//! - [`ops`]: what operators look at and mend.
+//! - [`ops`]: what operators look at and mend. [`pay`]: waiting for money, for as long as its customer does.
 //! - [`resources`]: get, list, verb. [`create`]: post. [`live`]: streams. [`accounts`]: joining and logging in.
 
 pub mod accounts;
@@ -13,12 +13,19 @@ pub mod hal;
 pub mod live;
 pub mod openapi;
 pub mod ops;
+pub mod pay;
 pub mod problem;
 pub mod resources;
 pub mod routes;
 pub mod verbs;
 
-use crate::{engine::Engine, identity::Access, service::Service, traces};
+use crate::{
+    engine::Engine,
+    identity::Access,
+    service::{Peers, Service},
+    traces,
+    workers::Payments,
+};
 use axum::{
     Router,
     body::Bytes,
@@ -52,6 +59,10 @@ pub struct App {
     pub engine: Arc<Engine>,
     /// Accounts, tokens and the vault, wherever they are.
     pub identity: Access,
+    /// The payment worker, where payments are kept.
+    pub pay: Option<Arc<Payments>>,
+    /// Services in other processes.
+    pub peers: Arc<Peers>,
     /// Commands that people send.
     pub verbs: verbs::Verbs,
     /// Requests being worked on.

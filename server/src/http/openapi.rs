@@ -6,7 +6,7 @@ use super::{
 };
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
-use shared::{Kind, api, customer, delivery, order, problem::Problem, review, rider, store, ticket};
+use shared::{Kind, api, customer, delivery, order, payment, problem::Problem, review, rider, store, ticket};
 use std::sync::LazyLock;
 
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| build().to_string());
@@ -88,10 +88,12 @@ fn body(schemas: &mut SchemaGenerator, op: &Op) -> Option<Value> {
         Op::Join => of::<api::Join>(schemas),
         Op::Login => of::<api::Login>(schemas),
         Op::Ops(_, Ops::Drop) => of::<api::DropParked>(schemas),
+        Op::Ops(_, Ops::Force) => of::<api::ForceBreaker>(schemas),
         Op::Verb(Kind::Order, verb) if verb == "change" => of::<api::NewItems>(schemas),
         Op::Verb(Kind::Customer, verb) if verb == "set_contact" => of::<api::NewContact>(schemas),
         Op::Verb(kind, verb) => match kind {
             Kind::Order => variant(of::<order::Command>(schemas), schemas, "Command", verb),
+            Kind::Payment => variant(of::<payment::Command>(schemas), schemas, "Command", verb),
             Kind::Store => variant(of::<store::Command>(schemas), schemas, "Command", verb),
             Kind::Ticket => variant(of::<ticket::Command>(schemas), schemas, "Command", verb),
             Kind::Rider => variant(of::<rider::Command>(schemas), schemas, "Command", verb),

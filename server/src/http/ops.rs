@@ -3,6 +3,7 @@
 
 use super::{App, caller::Caller, hal, problem::Trouble, resources::Query, routes::Op, verbs};
 use crate::{
+    breaker::Forced,
     engine::{Failure, core::Mend, now_ms, ops::Story, rebuild::Rebuild},
     journal::{Held, Parked, Slice},
 };
@@ -12,8 +13,14 @@ use axum::{
 };
 use domain::Row;
 use serde_json::{Value, json};
-use shared::{Context, Kind, Millis, OrderId, Recorded, Refusal, Role, api::DropParked, problem::Code};
+use shared::{
+    Context, Kind, Millis, OrderId, Recorded, Refusal, Role,
+    api::{DropParked, Force, ForceBreaker},
+    problem::Code,
+};
 
+/// What the breaker before the payment provider is called.
+const PROVIDER: &str = "provider";
 /// Parked rows on one page.
 const PAGE: u64 = 100;
 
@@ -36,6 +43,10 @@ pub enum Ops {
     Rebuilding(Kind),
     /// What happened to an order.
     Story,
+    /// The breaker before the payment provider.
+    Breaker,
+    /// Do with it what an operator wants.
+    Force,
 }
 
 impl Ops {
@@ -50,6 +61,8 @@ impl Ops {
             Ops::Rebuild(view) => format!("The view {} built anew,", view.name()),
             Ops::Rebuilding(view) => format!("The rebuild of the view {}", view.name()),
             Ops::Story => "The part of an order's story".into(),
+            Ops::Breaker => "The breaker before the provider".into(),
+            Ops::Force => "The breaker before the provider, as an operator wants it,".into(),
         }
     }
 }
@@ -65,6 +78,10 @@ pub fn routes() -> Vec<(Method, String, Op)> {
         add(Method::PUT, "parked/{id}/replay", Ops::Replay);
         add(Method::PUT, "parked/{id}/drop", Ops::Drop);
         add(Method::GET, "story/{id}", Ops::Story);
+        if context == Context::Payment {
+            add(Method::GET, "breaker", Ops::Breaker);
+            add(Method::PUT, "breaker", Ops::Force);
+        }
         for view in Kind::ALL.iter().copied().filter(|kind| kind.context() == context && Row::empty(*kind).is_none()) {
             add(Method::PUT, &format!("rebuild/{}", view.name()), Ops::Rebuild(view));
             add(Method::GET, &format!("rebuild/{}", view.name()), Ops::Rebuilding(view));
@@ -109,6 +126,15 @@ pub async fn answer(
         Ops::Rebuild(view) => shown(&app.engine.rebuild(view)),
         Ops::Rebuilding(view) => shown(&app.engine.rebuilding(view).ok_or(Refusal::NotFound {})?),
         Ops::Story => story(app, context, id).await?,
+        Ops::Breaker => breaker(app)?,
+        Ops::Force => {
+            let ForceBreaker { force, reason } = verbs::json(body)?;
+            let pay = app.pay.as_ref().ok_or(Code::NotFound)?;
+            tracing::warn!(breaker = PROVIDER, ?force, %operator, %reason, "an operator sets a breaker");
+            let forced = (force != Force::Release).then(|| Forced { open: force == Force::Open, reason: reason.to_string() });
+            pay.till.force(forced, operator.to_string());
+            breaker(app)?
+        }
     };
     Ok(hal::answer(caller, StatusCode::OK, said.to_string()))
 }
@@ -160,6 +186,27 @@ fn due(app: &App, context: Context) -> Result<u64, Trouble> {
         Context::Order | Context::Store | Context::Rider | Context::Customer => return Ok(0),
     };
     Ok(app.engine.list(kind, tag, Slice { offset: 0, limit: 0, newest_first: false })?.1)
+}
+
+/// The breakers of this process: each process has its own, so the answer says whose they are.
+fn breaker(app: &App) -> Result<Value, Trouble> {
+    let look = app.pay.as_ref().ok_or(Code::NotFound)?.till.look();
+    let forced = look.forced.map(|(forced, by)| json!({ "open": forced.open, "reason": forced.reason, "by": by }));
+    let window = json!({ "calls": look.window.calls, "failed": look.window.failed, "slow": look.window.slow });
+    Ok(json!({
+        "process": process(),
+        "_embedded": { "breakers": [{
+            "name": PROVIDER, "process": process(), "state": look.state.name(), "since_ms": look.since_ms, "shut_ms": look.shut_ms,
+            "window": window, "calls": look.calls, "repeats": look.repeats, "refused": look.refused, "forced": forced,
+        }] },
+    }))
+}
+
+/// This process among the replicas: its machine, as that calls itself, and its number there.
+fn process() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = if host.trim().is_empty() { "localhost" } else { host.trim() };
+    format!("{host}:{}", std::process::id())
 }
 
 fn parked(app: &App, context: Context, query: &Query) -> Result<Value, Trouble> {

@@ -5,6 +5,7 @@ use super::{
     caller::{CONSISTENCY, Caller, position},
     create::record,
     hal::{self, Page},
+    pay,
     problem::Trouble,
     verbs,
 };
@@ -133,6 +134,9 @@ pub async fn put(app: &App, caller: &Caller, kind: Kind, id: &str, verb: &str, b
     let command = prepare(app, caller, kind, &stored, verb, body)?;
     let order = Order { stream: id.into(), command, stamp: caller.stamp(), cause: None };
     let done = app.engine.dispatch(order, record).await?;
+    if kind == Kind::Payment {
+        return pay::now(app, caller, id, done.stored.row).await;
+    }
     let body = hal::visible(app, caller, kind, id, &done.stored.row)?;
     Ok(tokened(app, kind, hal::answer(caller, StatusCode::OK, body)))
 }

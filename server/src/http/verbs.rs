@@ -3,7 +3,7 @@
 use super::problem::Trouble;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use shared::{Command, Kind, customer, delivery, order, problem::Code, review, rider, store, ticket};
+use shared::{Command, Kind, customer, delivery, order, payment, problem::Code, review, rider, store, ticket};
 use std::collections::HashMap;
 
 /// The verbs of every kind, with a sample of each command.
@@ -52,6 +52,7 @@ pub fn command(kind: Kind, verb: &str, body: &[u8]) -> Result<Command, Trouble> 
     fields.insert("type".into(), verb.into());
     match kind {
         Kind::Order => typed::<order::Command>(value),
+        Kind::Payment => typed::<payment::Command>(value),
         Kind::Store => typed::<store::Command>(value),
         Kind::Ticket => typed::<ticket::Command>(value),
         Kind::Rider => typed::<rider::Command>(value),

@@ -3,13 +3,13 @@
 
 use super::{
     Secret,
-    peers::{PersonKey, SERVICE},
+    peers::{DEADLINE, PersonKey, SERVICE, Waiting},
 };
-use crate::{engine::Engine, identity::Access};
+use crate::{engine::Engine, identity::Access, workers::Payments};
 use axum::{
     Json, Router,
     extract::{Path, Query, Request, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
@@ -17,10 +17,13 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use shared::{AccountId, Context};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// Events in one answer at most, of about a kilobyte each.
 const MAX_EVENTS: usize = 1_000;
+
+/// No answer waits longer for a payment: whoever asks has a customer waiting.
+const MAX_WAIT: Duration = Duration::from_secs(2);
 
 /// What the answers come from.
 #[derive(Clone)]
@@ -29,6 +32,8 @@ pub struct Inside {
     pub engine: Arc<Engine>,
     /// Identity, if it runs here.
     pub access: Access,
+    /// The payment worker, if it runs here.
+    pub pay: Option<Arc<Payments>>,
     /// What callers must know.
     pub secret: Secret,
 }
@@ -38,6 +43,7 @@ pub fn router(inside: Inside) -> Router {
     Router::new()
         .route("/internal/feed/{context}/{partition}", get(feed))
         .route("/internal/heads/{context}", get(heads))
+        .route("/internal/payments/{order}", get(payment))
         .route("/internal/identity/tokens", get(tokens))
         .route("/internal/identity/people/{person}", get(person))
         .layer(from_fn_with_state(inside.secret.clone(), guard))
@@ -77,6 +83,18 @@ async fn tokens(State(inside): State<Inside>) -> Response {
         Ok(identity) => Json(identity.token_keys()).into_response(),
         Err(_) => StatusCode::NOT_FOUND.into_response(),
     }
+}
+
+/// Whether the payment of an order is kept for later: answered as soon as that is known, or when the deadline comes.
+/// There is nothing here about an order that another replica looks after.
+async fn payment(State(inside): State<Inside>, Path(order): Path<String>, headers: HeaderMap) -> Response {
+    let Some(pay) = inside.pay.as_ref().filter(|_| inside.engine.is_mine(Context::Payment, &order)) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let said = headers.get(DEADLINE).and_then(|left| left.to_str().ok()).and_then(|left| left.parse().ok());
+    let at_most = Duration::from_millis(said.unwrap_or(0)).min(MAX_WAIT);
+    let shut = tokio::time::timeout(at_most, pay.till.shuts()).await.ok();
+    Json(Waiting { kept_ms: shut.map(|shut| shut.as_millis() as u64) }).into_response()
 }
 
 #[derive(Deserialize)]

@@ -3,9 +3,11 @@
 
 use super::{Secret, Service};
 use crate::{
+    gateway::headers::CORRELATION,
     identity::access::TokenKeys,
     journal::{Fault, read},
 };
+use axum::http::HeaderValue;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::{Client, Url};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -16,7 +18,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The header with the secret.
@@ -24,7 +26,7 @@ pub const SERVICE: &str = "baemin-service";
 /// The header with the milliseconds that are left for an answer.
 pub const DEADLINE: &str = "baemin-deadline-ms";
 /// How long another service may take: it reads rows, which takes milliseconds.
-const DEADLINE_MS: u64 = 2_000;
+const DEADLINE_TIME: Duration = Duration::from_secs(2);
 /// How long a connection may take to be made on a network of ours.
 const CONNECT: Duration = Duration::from_millis(500);
 /// Idle connections kept for each service.
@@ -34,6 +36,13 @@ const IDLE: usize = 8;
 #[derive(Serialize, Deserialize)]
 pub(super) struct PersonKey {
     pub key: String,
+}
+
+/// What the payment service says of a payment that somebody waits for.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Waiting {
+    /// How long nothing will be asked of the provider, if so: the payment is kept meanwhile.
+    pub kept_ms: Option<u64>,
 }
 
 /// The other services.
@@ -53,7 +62,7 @@ impl Peers {
         let client = Client::builder()
             .no_proxy()
             .connect_timeout(CONNECT)
-            .timeout(Duration::from_millis(DEADLINE_MS))
+            .timeout(DEADLINE_TIME)
             .pool_max_idle_per_host(IDLE)
             .tcp_nodelay(true)
             .build()
@@ -113,6 +122,27 @@ impl Peers {
         found.map(|found| bytes(found).ok_or_else(|| Fault("identity told a key that is none".into()))).transpose()
     }
 
+    /// Waits until the payment service keeps an order's payment for later, but not longer than `at_most`; `None` when it
+    /// does not.
+    ///
+    /// # Errors
+    /// The payment service does not answer, or no replica looks after this order.
+    pub async fn payment_kept(&self, order: &str, at_most: Duration, correlation: &HeaderValue) -> Result<Option<Duration>, Fault> {
+        let path = format!("internal/payments/{order}");
+        let urls = self.urls.get(&Service::Context(Context::Payment)).map_or(&[][..], Vec::as_slice);
+        let until = Instant::now() + at_most;
+        let mut fault = Fault("no replica of the payment service looks after this order".into());
+        for url in urls {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.ask(url, &path, left, Some(correlation), |bytes| serde_json::from_slice::<Waiting>(bytes)).await {
+                Ok(Some(waiting)) => return Ok(waiting.kept_ms.map(Duration::from_millis)),
+                Ok(None) => {}
+                Err(why) => fault = Fault(format!("payment: {why}")),
+            }
+        }
+        Err(fault)
+    }
+
     async fn get<T: DeserializeOwned>(&self, service: Service, path: &str) -> Result<Option<T>, Fault> {
         self.read(service, path, |bytes| serde_json::from_slice(bytes)).await
     }
@@ -123,7 +153,7 @@ impl Peers {
         let first = self.turn.fetch_add(1, Relaxed);
         let mut fault = Fault(format!("no address is known for the service {service}: set --peer {service}=http://…"));
         for n in 0..urls.len() {
-            match self.ask(&urls[(first + n) % urls.len()], path, &read).await {
+            match self.ask(&urls[(first + n) % urls.len()], path, DEADLINE_TIME, None, &read).await {
                 Ok(answer) => return Ok(answer),
                 Err(why) => fault = Fault(format!("{service}: {why}")),
             }
@@ -131,9 +161,19 @@ impl Peers {
         Err(fault)
     }
 
-    async fn ask<T>(&self, base: &Url, path: &str, read: impl Fn(&[u8]) -> serde_json::Result<T>) -> Result<Option<T>, String> {
+    async fn ask<T>(
+        &self,
+        base: &Url,
+        path: &str,
+        left: Duration,
+        correlation: Option<&HeaderValue>,
+        read: impl Fn(&[u8]) -> serde_json::Result<T>,
+    ) -> Result<Option<T>, String> {
         let url = base.join(path).map_err(|e| e.to_string())?;
-        let request = self.client.get(url).header(SERVICE, self.secret.reveal()).header(DEADLINE, DEADLINE_MS);
+        let mut request = self.client.get(url).header(SERVICE, self.secret.reveal()).header(DEADLINE, left.as_millis() as u64);
+        if let Some(correlation) = correlation {
+            request = request.header(CORRELATION, correlation);
+        }
         // The address is in the sentence already; a URL never has a secret in it.
         let response = request.send().await.map_err(|e| e.without_url().to_string())?;
         match response.status() {

@@ -1,9 +1,13 @@
 //! The payment worker: asks the provider for every charge and refund that is due, until it answers.
 
-use super::{Worker, report};
+use super::{
+    Worker, report,
+    till::{Till, Way},
+};
 use crate::{
+    breaker,
     engine::Engine,
-    provider::{Answer, Ask, Part, Provider},
+    provider::{Answer, Ask, Part},
     traces::Open,
 };
 use domain::{
@@ -11,19 +15,32 @@ use domain::{
     payment::{Due, provider_key},
 };
 use shared::{Event, Kind, Recorded, event::Position, payment};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::watch;
 
 /// Payments at the provider at once: a slow provider must not take all memory.
 pub const AT_ONCE: usize = 256;
 
 pub struct Pay {
     pub engine: Arc<Engine>,
-    pub provider: Arc<dyn Provider>,
+    pub till: Arc<Till>,
 }
 
 impl Worker for Pay {
     fn is_due(&self, recorded: &Recorded) -> bool {
-        matches!(&recorded.event, Event::Payment(payment::Event::Requested { .. } | payment::Event::RefundRequested { .. }))
+        let is_due = matches!(&recorded.event, Event::Payment(payment::Event::Requested { .. } | payment::Event::RefundRequested { .. }));
+        if is_due {
+            self.till.earn();
+        }
+        is_due
+    }
+
+    fn shut(&self) -> Option<Duration> {
+        self.till.shut()
+    }
+
+    fn changes(&self) -> Option<watch::Receiver<breaker::State>> {
+        Some(self.till.changes())
     }
 
     async fn work(&self, key: &str, attempt: u32, mut cause: Option<Position>) -> bool {
@@ -54,10 +71,13 @@ impl Pay {
         let ask = Ask { key: provider_key(order, movement, attempt), order, amount, means, extra: charge == Some(true), against };
         let what = if charge.is_some() { "provider charge" } else { "provider refund" };
         let span = Open::call(self.engine.traces.get(), what, order, cause);
-        let answer = if charge.is_some() { self.provider.charge(ask).await } else { self.provider.refund(ask).await };
+        let way = if charge.is_some() { Way::Charge } else { Way::Refund };
+        let answer = self.till.ask(ask, way).await;
         if let Some(span) = span {
-            span.ended(matches!(answer, Answer::Unknown));
+            span.ended(!matches!(answer, Some(Answer::Approved | Answer::Declined(_))));
         }
+        // What was not let through waits on the list; that is said once, by the till.
+        let Some(answer) = answer else { return false };
         let command = match (charge, answer) {
             (Some(_), Answer::Approved) => payment::Command::Approve { movement },
             (Some(_), Answer::Declined(reason)) => payment::Command::Decline { movement, reason },

@@ -76,6 +76,7 @@ pub fn valid(op: &Op, names: &Names) -> Option<Value> {
             _ => json!({ "text": "고맙습니다" }),
         },
         Op::Verb(..) => json!({}),
+        Op::Ops(_, Ops::Force) => json!({ "force": "release", "reason": "다시 스스로" }),
         Op::Ops(_, Ops::Drop) => json!({ "reason": "이미 처리했어요" }),
         _ => return None,
     })

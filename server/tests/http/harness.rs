@@ -114,11 +114,13 @@ impl House {
         let (place, bus) = (Place::Sqlite(data.path().to_owned()), Arc::new(LocalBus::new(1)));
         let engine = Engine::open(&place, bus, Arc::new(Peers::none().unwrap()), &EngineConfig::default()).unwrap();
         let provider = provider::open(provider::SIMULATOR, data.path(), &provider::toss::Keys::default()).unwrap();
-        workers::start_pay(&engine, provider, &stopping);
+        let pay = workers::start_pay(&engine, provider, &stopping);
         workers::start_notify(&engine, Arc::new(notifier::Log::open(data.path()).unwrap()), &stopping);
         let app = Arc::new(App {
             engine,
             identity: Access::Home(Identity::open(data.path()).unwrap()),
+            pay: Some(pay),
+            peers: Arc::new(Peers::none().unwrap()),
             verbs: http::verbs::Verbs::new(),
             in_flight: http::create::InFlight::default(),
             streams: http::live::Streams::default(),

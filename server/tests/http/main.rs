@@ -2,7 +2,7 @@
 //!
 //! - `harness`, `sse`, `cast`, `bodies`, `mutate`: a server, its streams, the people, what they send, and what is wrong with it.
 //! - `matrix`, `doors`, `fields`: who may do and see what. `hostile`, `raw`: what nobody should send.
-//! - `ops`: what operators look at and mend, and metrics.
+//! - `ops`: what operators look at and mend, and metrics. `pay`: orders whose payment is kept for later.
 //! - `watchers`: live streams. `links`, `protocol`, `repeats`: the shape of answers. `startup`: beginnings and ends.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall say where")]
@@ -19,6 +19,7 @@ mod links;
 mod matrix;
 mod mutate;
 mod ops;
+mod pay;
 mod protocol;
 mod raw;
 mod repeats;

@@ -47,7 +47,9 @@ fn expected(op: &Op) -> Option<Cells> {
         Op::Root | Op::OpenApi | Op::AsyncApi | Op::Live | Op::Ready | Op::Profiles | Op::Profile(_) => ALL,
         Op::Join | Op::Login => ALL_MAKE,
         Op::Logout => [204, 401, 204, 204, 204, 204, 204, 204, 204],
-        Op::Ops(_, Ops::Lag | Ops::Parked | Ops::Story | Ops::Rebuild(_) | Ops::Rebuilding(_)) => operators(200),
+        Op::Ops(_, Ops::Lag | Ops::Parked | Ops::Story | Ops::Rebuild(_) | Ops::Rebuilding(_) | Ops::Breaker | Ops::Force) => {
+            operators(200)
+        }
         // Nothing is parked here.
         Op::Ops(_, Ops::ParkedOne | Ops::Replay | Ops::Drop) => operators(404),
         // Kim's account, whoever asks.
@@ -96,6 +98,8 @@ fn reading(kind: Kind, one: bool) -> Option<Cells> {
 fn commanding(kind: Kind, verb: &str) -> Option<Cells> {
     Some(match (kind, verb) {
         (Kind::Order, "cancel" | "change" | "confirm") => customers(404, 200),
+        // It is paid already.
+        (Kind::Payment, "pay") => customers(404, 409),
         (Kind::Ticket, "accept" | "reject" | "start" | "finish" | "delay") => owners(404, 200),
         (
             Kind::Store,
@@ -156,7 +160,7 @@ fn check_code(answer: &Answer, caller: &str) {
         401 => answer.is_problem(401, "unauthenticated"),
         403 => answer.is_problem(403, "forbidden"),
         404 => answer.is_problem(404, "not_found"),
-        409 => assert!(["taken", "still_carrying", "exists"].contains(&answer.code().as_str()), "{answer:?}"),
+        409 => assert!(["taken", "still_carrying", "exists", "already_paid"].contains(&answer.code().as_str()), "{answer:?}"),
         _ => {}
     }
 }
@@ -225,6 +229,7 @@ impl Things {
                 (Kind::Order, "cancel") => self.placed[0].clone(),
                 (Kind::Order, "change") => self.placed[1].clone(),
                 (Kind::Order, _) => self.delivered[1].clone(),
+                (Kind::Payment, _) => self.carried[0].clone(),
                 (Kind::Ticket, "accept") => self.placed[2].clone(),
                 (Kind::Ticket, "reject") => self.placed[3].clone(),
                 (Kind::Ticket, "start") => self.accepted[0].clone(),

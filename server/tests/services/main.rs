@@ -157,3 +157,36 @@ async fn what_cannot_work_is_refused_with_the_reason() {
     let short = Config { service_secret: Some("short".into()), ..config(data.path(), "identity", FREE, None) };
     assert!(refused(short).await.contains("at least"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_waits_for_a_payment_elsewhere_hears_at_once_that_it_is_kept() {
+    let (data, identity_data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let identity = Process::start(&config(identity_data.path(), "identity", FREE, None)).await;
+    let contexts = Process::start(&config(data.path(), CONTEXTS, FREE, Some(identity.address))).await;
+    let client = Client::new();
+    let password = std::fs::read_to_string(identity_data.path().join("operator-password")).unwrap();
+    let login = json!({ "name": "operator", "password": password.trim() });
+    let tokens = client.post(format!("http://{}/tokens", identity.address)).json(&login).send().await.unwrap();
+    let tokens: Value = tokens.json().await.unwrap();
+    let token = tokens["access"].as_str().unwrap().to_owned();
+
+    let payment = |address: SocketAddr, secret: &str| {
+        let urls = vec![Url::parse(&format!("http://{address}/")).unwrap()];
+        Peers::new(HashMap::from([(Service::Context(Context::Payment), urls)]), Secret::new(secret).unwrap()).unwrap()
+    };
+    let (peers, name) = (payment(contexts.address, SECRET), "a-name".parse().unwrap());
+    let order = "ord_0123456789abcdef";
+    assert_eq!(peers.payment_kept(order, Duration::from_millis(50), &name).await.unwrap(), None);
+    let force = json!({ "force": "open", "reason": "a test" });
+    let give_up = Instant::now() + PATIENCE;
+    // The contexts learn identity's keys some time after their start.
+    while send(&client, Method::PUT, contexts.address, "/ops/payment/breaker", &token, Some(force.clone())).await.0 != StatusCode::OK {
+        assert!(Instant::now() < give_up, "the operator is not let in");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // The answer comes although the deadline is far.
+    assert_eq!(peers.payment_kept(order, PATIENCE, &name).await.unwrap(), Some(Duration::from_secs(5)));
+    assert!(payment(contexts.address, "quite-another-secret").payment_kept(order, PATIENCE, &name).await.is_err());
+    assert!(payment(contexts.stop().await, SECRET).payment_kept(order, PATIENCE, &name).await.is_err());
+    identity.stop().await;
+}

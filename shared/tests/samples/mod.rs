@@ -143,7 +143,7 @@ names! {
             CancelRefused Cancelled ChangeRequested Changed ChangeRefused;
     }
     Payment payment {
-        commands: Request Approve Decline Refund Adjust GiveUp ConfirmRefund;
+        commands: Request Approve Decline Refund Adjust GiveUp ConfirmRefund Pay;
         events: Requested Approved Declined Voided RefundRequested Refunded Adjusted AdjustFailed;
     }
     Store store {
@@ -235,6 +235,7 @@ pub fn commands() -> Vec<Command> {
             Adjust { total: Won(37_000) },
             GiveUp { movement: 2 },
             ConfirmRefund { movement: 2 },
+            Pay {},
         ];
         all.extend(all_of.map(Command::from));
     }

@@ -124,6 +124,11 @@ impl State {
         self.captures.retain(|capture| capture.left > Won::ZERO);
     }
 
+    /// True while the provider owes an answer to a charge that somebody waits for.
+    pub fn is_charging(&self) -> bool {
+        !self.closed && self.charges.iter().any(|c| !c.given_up)
+    }
+
     /// What came in and is not on its way back.
     fn kept(&self) -> Won {
         self.captured - self.refunded - self.refunding()
@@ -227,6 +232,10 @@ impl Decider for Payment {
                 Some(&(movement, amount)) => vec![E::Refunded { order, customer, movement, amount, at_ms }],
                 None => vec![],
             },
+            // Nothing happens to the payment itself: the worker, which has it on its list, is told to make haste.
+            (C::Pay {}, _) if s.is_charging() => vec![],
+            (C::Pay {}, _) if !s.closed && s.captured > Won::ZERO => return Err(Refusal::AlreadyPaid {}),
+            (C::Pay {}, _) => return Err(Refusal::NothingDue {}),
             // An answer to a question that was never asked, or was answered already.
             _ => vec![],
         })
@@ -269,8 +278,8 @@ impl Decider for Payment {
         s
     }
 
-    fn obeys(_: &State, _: &Command, _: &Actor) -> bool {
-        false
+    fn obeys(s: &State, _: &Command, actor: &Actor) -> bool {
+        s.of.is_some_and(|(_, customer)| actor.is_customer(customer))
     }
 
     fn show(s: &State, actor: &Actor) -> Option<PaymentShown> {
@@ -297,6 +306,6 @@ impl Decider for Payment {
     }
 
     fn verbs() -> Vec<Command> {
-        vec![]
+        vec![Command::Pay {}]
     }
 }

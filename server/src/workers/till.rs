@@ -1,0 +1,274 @@
+//! The till: every call to the payment provider goes through it. A breaker that counts failures and slow calls, a deadline
+//! for each call, and a budget for asking again.
+//!
+//! Nothing is decided here: a call that is given up is `Unknown`, and what is unknown is looked up under its own key before
+//! it is asked again. A payment that is not let through stays where it is, on its durable list.
+
+use super::budget::Budget;
+use crate::{
+    breaker::{Breaker, Config, Counts, Forced, Permit, State},
+    engine::now_ms,
+    metrics::Page,
+    provider::{Answer, Ask, Provider},
+};
+use shared::Millis;
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{sync::watch, time::Instant};
+
+/// When a call is given up. A card company answers in well under a second, and what takes longer than one counts as slow
+/// at that moment; the rest is patience, since whatever is given up must be asked about once more.
+const CALL: Duration = Duration::from_secs(3);
+/// Keys without an answer that are remembered: some minutes of failures at a thousand orders a second. One that is
+/// forgotten is asked under its old key without a look first, which the provider takes for what it is, a repeat.
+const MAX_OPEN: usize = 65_536;
+
+/// Which way the money goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From the customer.
+    Charge,
+    /// To the customer.
+    Refund,
+}
+
+/// What the breaker shows to operators.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// Where it stands.
+    pub state: State,
+    /// Since when.
+    pub since_ms: Millis,
+    /// How long it lets nothing through, if so.
+    pub shut_ms: Option<u64>,
+    /// What it goes by.
+    pub window: Counts,
+    /// Calls since the start of the process, look-ups included.
+    pub calls: u64,
+    /// Those that asked again about something.
+    pub repeats: u64,
+    /// Times that something was not let through.
+    pub refused: u64,
+    /// What an operator wanted, and who.
+    pub forced: Option<(Forced, String)>,
+}
+
+struct Inner {
+    breaker: Breaker,
+    budget: Budget,
+    /// Keys that were asked about and have no answer.
+    open: HashSet<String>,
+    state: State,
+    since_ms: Millis,
+    forced_by: String,
+    calls: u64,
+    repeats: u64,
+    refused: u64,
+}
+
+/// What stands between us and a provider.
+pub struct Till {
+    provider: Arc<dyn Provider>,
+    slow: Duration,
+    inner: Mutex<Inner>,
+    changes: watch::Sender<State>,
+    began: Instant,
+}
+
+impl Till {
+    /// A till before a provider.
+    pub fn new(provider: Arc<dyn Provider>, config: Config) -> Self {
+        let slow = Duration::from_millis(config.slow_ms);
+        let inner = Inner {
+            breaker: Breaker::new(config),
+            budget: Budget::new(),
+            open: HashSet::new(),
+            state: State::Closed,
+            since_ms: now_ms(),
+            forced_by: String::new(),
+            calls: 0,
+            repeats: 0,
+            refused: 0,
+        };
+        Self { provider, slow, inner: Mutex::new(inner), changes: watch::Sender::new(State::Closed), began: Instant::now() }
+    }
+
+    /// An order was taken whose money will be asked for.
+    pub fn earn(&self) {
+        self.lock().budget.earn();
+    }
+
+    /// How long nothing is let through, if so.
+    pub fn shut(&self) -> Option<Duration> {
+        self.lock().breaker.shut_ms(self.clock_ms()).map(Duration::from_millis)
+    }
+
+    /// Tells when the breaker's state has changed.
+    pub fn changes(&self) -> watch::Receiver<State> {
+        self.changes.subscribe()
+    }
+
+    /// Ready once nothing is let through; with how long that will be so.
+    pub async fn shuts(&self) -> Duration {
+        let mut changes = self.changes();
+        loop {
+            if let Some(shut) = self.shut() {
+                return shut;
+            }
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Asks the provider; `None` when the question was not let through, and should come again.
+    pub async fn ask(&self, ask: Ask, way: Way) -> Option<Answer> {
+        let (permit, again) = self.admit(&ask.key)?;
+        let key = ask.key.clone();
+        let answer = self.call(permit, ask, way, again).await;
+        if answer != Answer::Unknown {
+            self.lock().open.remove(&key);
+        }
+        Some(answer)
+    }
+
+    fn admit(&self, key: &str) -> Option<(Permit, bool)> {
+        let mut inner = self.lock();
+        let now_ms = self.clock_ms();
+        let again = inner.open.contains(key);
+        // The few probes of a breaker that is half open cost nothing: it bounds them itself.
+        let has_price = again && inner.breaker.state(now_ms) != State::HalfOpen;
+        if has_price && !inner.budget.has(now_ms) {
+            inner.refused += 1;
+            return None;
+        }
+        let admitted = inner.breaker.admit(now_ms);
+        self.noted(&mut inner);
+        match admitted {
+            Ok(permit) => {
+                if has_price {
+                    inner.budget.spend();
+                }
+                inner.calls += 1;
+                inner.repeats += u64::from(again);
+                if inner.open.len() < MAX_OPEN {
+                    inner.open.insert(key.to_owned());
+                }
+                Some((permit, again))
+            }
+            Err(_) => {
+                inner.refused += 1;
+                None
+            }
+        }
+    }
+
+    async fn call(&self, mut permit: Permit, ask: Ask, way: Way, again: bool) -> Answer {
+        let began = Instant::now();
+        let asking = self.exchange(ask, way, again);
+        tokio::pin!(asking);
+        let answer = match tokio::time::timeout(self.slow, &mut asking).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                {
+                    let mut inner = self.lock();
+                    inner.breaker.late(&mut permit, self.clock_ms(), random());
+                    self.noted(&mut inner);
+                }
+                tokio::time::timeout_at(began + CALL, &mut asking).await.unwrap_or(Answer::Unknown)
+            }
+        };
+        let (failed, took_ms) = (answer == Answer::Unknown, began.elapsed().as_millis() as u64);
+        let mut inner = self.lock();
+        inner.breaker.done(permit, failed, took_ms, self.clock_ms(), random());
+        inner.budget.answered(!failed && began.elapsed() <= self.slow);
+        self.noted(&mut inner);
+        answer
+    }
+
+    /// What was asked before may have been done: the provider is asked what became of it first.
+    async fn exchange(&self, ask: Ask, way: Way, again: bool) -> Answer {
+        if again {
+            if let Some(found) = self.provider.look_up(&ask.key).await {
+                return found;
+            }
+            let mut inner = self.lock();
+            inner.budget.spend();
+            inner.calls += 1;
+        }
+        match way {
+            Way::Charge => self.provider.charge(ask).await,
+            Way::Refund => self.provider.refund(ask).await,
+        }
+    }
+
+    /// Does with the breaker what an operator wants; `None` lets it decide again.
+    pub fn force(&self, forced: Option<Forced>, by: String) {
+        let mut inner = self.lock();
+        inner.breaker.force(forced);
+        inner.forced_by = by;
+        self.noted(&mut inner);
+    }
+
+    /// What operators see.
+    pub fn look(&self) -> Look {
+        let mut inner = self.lock();
+        self.noted(&mut inner);
+        let now_ms = self.clock_ms();
+        Look {
+            state: inner.state,
+            since_ms: inner.since_ms,
+            shut_ms: inner.breaker.shut_ms(now_ms),
+            window: inner.breaker.counts(now_ms),
+            calls: inner.calls,
+            repeats: inner.repeats,
+            refused: inner.refused,
+            forced: inner.breaker.forced().map(|forced| (forced.clone(), inner.forced_by.clone())),
+        }
+    }
+
+    /// Its figures.
+    pub fn measure(&self, page: &mut Page) {
+        const ALL: [State; 5] = [State::Closed, State::HalfOpen, State::Open, State::ForcedClosed, State::ForcedOpen];
+        let look = self.look();
+        page.family("baemin_breaker_state", "gauge", "1 for the state in which the breaker before the payment provider is.");
+        for state in ALL {
+            let labels = format!("breaker=\"provider\",state=\"{}\"", state.name());
+            page.sample("baemin_breaker_state", &labels, f64::from(u8::from(look.state == state)));
+        }
+        page.family("baemin_provider_calls_total", "counter", "Calls to the payment provider, look-ups included.");
+        page.sample("baemin_provider_calls_total", "", look.calls as f64);
+        page.family("baemin_provider_refused_total", "counter", "Times that a call to the payment provider was not let through.");
+        page.sample("baemin_provider_refused_total", "", look.refused as f64);
+    }
+
+    /// Notices where the breaker stands now, and tells those who wait for a change.
+    fn noted(&self, inner: &mut Inner) {
+        let state = inner.breaker.state(self.clock_ms());
+        if state == inner.state {
+            return;
+        }
+        let was = std::mem::replace(&mut inner.state, state);
+        inner.since_ms = now_ms();
+        tracing::warn!(was = was.name(), is = state.name(), "the breaker before the payment provider");
+        self.changes.send_replace(state);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Milliseconds of a clock that never goes back.
+    fn clock_ms(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64
+    }
+}
+
+/// For jitter: nobody must be able to guess it cheaply.
+fn random() -> u64 {
+    RandomState::new().hash_one(0u8)
+}

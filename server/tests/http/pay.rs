@@ -1,0 +1,144 @@
+//! Orders whose payment is kept for later: what their customer is told, and that they are settled once.
+
+use crate::{
+    cast::{Cast, Stage},
+    harness::{House, PATIENCE, Person},
+};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+impl Cast {
+    async fn force(&self, force: &str) -> Value {
+        let wanted = json!({ "force": force, "reason": "점검" });
+        let told = self.house.put("/ops/payment/breaker", &self.operator, &wanted).await.ok();
+        told["_embedded"]["breakers"][0].clone()
+    }
+
+    /// An order that is kept, with the answer that said so.
+    async fn kept(&self, means: &str) -> (String, crate::harness::Answer) {
+        let wanted = json!({
+            "store": self.store, "contact": crate::bodies::contact(crate::cast::PHONE, crate::cast::DOOR),
+            "items": [{ "item": crate::cast::COLA, "quantity": 1 }], "means": means,
+        });
+        let answer = self.house.post("/orders", &self.kim, &wanted).await;
+        let placed = answer.ok();
+        assert_eq!((answer.status, &placed["status"], &placed["kept"]), (201, &json!("pending_payment"), &json!(true)), "{answer:?}");
+        (placed["order"].as_str().unwrap().to_owned(), answer)
+    }
+
+    async fn pay(&self, order: &str, who: &Person) -> crate::harness::Answer {
+        self.house.put(&format!("/payments/{order}/pay"), who, &json!({})).await
+    }
+
+    /// Waits until a payment looks like this.
+    async fn paid(&self, order: &str, status: &str) -> Value {
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.house.get(&format!("/payments/{order}"), &self.kim).await;
+            if answer.is_good() && answer.json()["status"] == status {
+                return answer.json();
+            }
+            assert!(Instant::now() < give_up, "{answer:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// What the provider itself has written about an order: kinds of movements, with their amounts.
+    fn journal(&self, order: &str) -> Vec<(String, i64)> {
+        let provider = rusqlite::Connection::open(self.house.data.path().join("provider.db")).unwrap();
+        let mut moved =
+            provider.prepare("select kind, amount from movements where order_id = ? and outcome = 'approved' order by kind").unwrap();
+        moved.query_map([order], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_is_kept_while_the_breaker_is_open_and_settled_once_when_it_is_not() {
+    let cast = Cast::gather().await;
+    let breaker = cast.force("open").await;
+    assert_eq!((&breaker["state"], &breaker["forced"]["reason"]), (&json!("forced_open"), &json!("점검")), "{breaker}");
+    let (order, answer) = cast.kept("card").await;
+    // The time that the breaker says; who waited in vain would be told another.
+    assert_eq!(answer.header("retry-after"), "5");
+    assert_eq!(answer.json()["_links"]["pay"]["href"], cast.house.url(&format!("/payments/{order}/pay")));
+    let seen = cast.house.get(&format!("/orders/{order}"), &cast.kim).await.ok();
+    assert_eq!(seen["_links"]["pay"], answer.json()["_links"]["pay"]);
+
+    // Paying by hand does not get through either, and says so.
+    cast.paid(&order, "charging").await;
+    let tried = cast.pay(&order, &cast.kim).await;
+    assert_eq!(
+        (tried.status, &tried.json()["status"], &tried.json()["kept"], tried.header("retry-after")),
+        (200, &json!("charging"), &json!(true), "5")
+    );
+    assert!(tried.verbs("payment").contains(&"pay".to_owned()), "{tried:?}");
+    cast.pay(&order, &cast.lee).await.is_problem(404, "not_found");
+    assert_eq!(cast.journal(&order), []);
+
+    assert_eq!(cast.force("release").await["state"], "closed");
+    cast.until("ticket", &order, "opened").await;
+    let paid = cast.paid(&order, "paid").await;
+    assert_eq!(cast.journal(&order), [("charge".to_owned(), paid["captured"].as_i64().unwrap())]);
+    assert_eq!(paid["_links"]["pay"], Value::Null);
+    cast.pay(&order, &cast.kim).await.is_problem(409, "already_paid");
+    let look = cast.house.get("/ops/payment/breaker", &cast.operator).await.ok();
+    let breaker = &look["_embedded"]["breakers"][0];
+    assert_eq!((&breaker["state"], &breaker["forced"], &breaker["window"]["calls"]), (&json!("closed"), &Value::Null, &json!(1)), "{look}");
+    assert!(breaker["refused"].as_u64().is_some() && breaker["process"] == look["process"] && look["process"].is_string(), "{look}");
+    let nonsense = json!({ "force": "ajar", "reason": "?" });
+    cast.house.put("/ops/payment/breaker", &cast.operator, &nonsense).await.is_problem(400, "invalid_body");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_card_that_is_slow_is_waited_for_a_little_and_paid_once_however_often_that_is_asked() {
+    let cast = Cast::gather().await;
+    let (order, answer) = cast.kept("slow_card").await;
+    assert_eq!(answer.header("retry-after"), "2");
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        let answer = cast.pay(&order, &cast.kim).await;
+        if answer.status == 409 {
+            break answer.is_problem(409, "already_paid");
+        }
+        answer.ok();
+        assert!(Instant::now() < give_up, "{answer:?}");
+    }
+    assert_eq!(cast.journal(&order).len(), 1);
+    let declined = cast.place_with(json!({ "means": "declined_card" })).await;
+    cast.pay(&declined, &cast.kim).await.is_problem(409, "nothing_due");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_is_never_paid_expires_and_what_comes_too_late_goes_back_once() {
+    let house = House::open_with(|config| config.deadlines = vec![("payment".into(), 3_000)]).await;
+    let cast = Cast::gather_in(house).await;
+    cast.force("open").await;
+    let (order, _) = cast.kept("card").await;
+    // Its store never hears of it; its customer does.
+    let give_up = Instant::now() + PATIENCE;
+    let ended = loop {
+        let seen = cast.house.get(&format!("/orders/{order}"), &cast.kim).await.ok();
+        if seen["status"] != "pending_payment" {
+            break seen;
+        }
+        assert!(Instant::now() < give_up, "{seen}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    let last = ended["timeline"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!((&ended["status"], &last["reason"]), (&json!("cancelled"), &json!("not_paid")), "{ended}");
+    cast.paid(&order, "voided").await;
+    cast.pay(&order, &cast.kim).await.is_problem(409, "nothing_due");
+    // The customer is told.
+    let give_up = Instant::now() + PATIENCE;
+    while !cast.house.get("/notifications", &cast.kim).await.text.contains(&order) {
+        assert!(Instant::now() < give_up);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Whether it was ever asked for is not guessed: it is, under its own key, and goes back.
+    cast.force("release").await;
+    let paid = cast.paid(&order, "refunded").await;
+    let captured = paid["captured"].as_i64().unwrap();
+    assert_eq!((captured > 0, &paid["refunded"]), (true, &json!(captured)));
+    assert_eq!(cast.journal(&order), [("charge".to_owned(), captured), ("refund".to_owned(), captured)]);
+    cast.order(Stage::Accepted).await;
+}
