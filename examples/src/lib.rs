@@ -3,6 +3,7 @@
 //! - [`http`] and [`sse`]: a light client. [`people`]: who asks. [`life`]: one order from the cart to the door.
 //! - [`measure`]: percentiles. [`limits`]: what the machine could do at best. [`rush`]: the closed loop and its report.
 //! - [`chaos`]: breaking things on purpose. [`oracle`]: what is wrong then.
+//! - [`solapi`]: a stand-in for the company that sends texts.
 //! - [`process`]: servers that are started, measured and ended. [`servers`]: those that they stand on, and whole clusters.
 
 pub mod chaos;
@@ -16,5 +17,6 @@ pub mod process;
 pub mod rush;
 pub mod seed;
 pub mod servers;
+pub mod solapi;
 pub mod sse;
 pub mod stage;

@@ -2,7 +2,11 @@
 
 mod file;
 
-use crate::{gateway::table::Lines, service::Service};
+use crate::{
+    gateway::table::Lines,
+    notifier::{Hidden, Secrets},
+    service::Service,
+};
 use clap::{CommandFactory, FromArgMatches, parser::ValueSource};
 use domain::Deadlines;
 use reqwest::Url;
@@ -67,6 +71,23 @@ pub struct Config {
     /// The payment provider: `simulator`, or `simulator:FOLDER` where several replicas of the payment service share one.
     #[arg(long, env = "BAEMIN_PROVIDER", default_value = "simulator")]
     pub provider: String,
+
+    /// The ways in which notices go out, in the order in which they are tried: `log` (a file), `solapi:URL?from=..&pf=..&template=..`
+    /// (알림톡, or a text message in its place) and `webhook:URL` (a signed request).
+    #[arg(long, env = "BAEMIN_NOTIFIER", value_delimiter = ',', default_value = "log")]
+    pub notifier: Vec<String>,
+
+    /// SOLAPI's name for us. Only as a variable, or in a file.
+    #[arg(long, env = "BAEMIN_SOLAPI_KEY", hide = true, hide_env_values = true)]
+    pub solapi_key: Option<Hidden>,
+
+    /// What requests to SOLAPI are signed with. Only as a variable, or in a file.
+    #[arg(long, env = "BAEMIN_SOLAPI_SECRET", hide = true, hide_env_values = true)]
+    pub solapi_secret: Option<Hidden>,
+
+    /// What requests to a webhook are signed with: `whsec_` and base64, or any text. Only as a variable, or in a file.
+    #[arg(long, env = "BAEMIN_WEBHOOK_SECRET", hide = true, hide_env_values = true)]
+    pub webhook_secret: Option<Hidden>,
 
     /// Origins that may call from a browser, exactly as browsers send them.
     #[arg(long = "cors-origin", env = "BAEMIN_CORS_ORIGINS", value_delimiter = ',')]
@@ -178,10 +199,10 @@ impl Config {
         let all = arguments.into_iter().chain(from_file.iter().map(OsString::from));
         let with_file = command.try_get_matches_from_mut(all).map_err(|e| file::without_secrets(&mut Self::command(), &e))?;
         // A password that stands in the file is not in the process list.
-        for (name, text) in [("journal", &matches), ("bus", &matches), ("service_secret", &matches)] {
-            let said = text.value_source(name) == Some(ValueSource::CommandLine);
-            let value = text.get_one::<String>(name).filter(|_| said);
-            if value.is_some_and(|value| name == "service_secret" || has_password(value)) {
+        for name in ["journal", "bus", "service_secret", "solapi_key", "solapi_secret", "webhook_secret"] {
+            let said = matches.value_source(name) == Some(ValueSource::CommandLine);
+            let is_address = matches!(name, "journal" | "bus");
+            if said && (!is_address || matches.get_one::<String>(name).is_some_and(|value| has_password(value))) {
                 let variable = format!("BAEMIN_{}", name.to_uppercase());
                 let flag = name.replace('_', "-");
                 let why = format!("--{flag}: every user of this machine could read the secret in the process list; set {variable} instead");
@@ -193,6 +214,12 @@ impl Config {
             config.traces_endpoint = usual_collector(std::env::var_os(USUAL_COLLECTOR)).map_err(|why| no(&mut command, why))?;
         }
         Ok(config)
+    }
+
+    /// What the ways of notices must know.
+    pub fn notifier_secrets(&self) -> Secrets {
+        let Self { solapi_key, solapi_secret, webhook_secret, .. } = self.clone();
+        Secrets { solapi_key, solapi_secret, webhook_secret }
     }
 
     /// The services that run here.

@@ -59,7 +59,7 @@ pub async fn open(config: &Config) -> Result<Server, String> {
         let traces = Traces::start(&engine, endpoint, trace_name(&running))?;
         engine.traces.get_or_init(|| traces);
     }
-    start_workers(config, &engine, &stopping)?;
+    start_workers(config, &engine, &access, &stopping)?;
     let app = Arc::new(App {
         engine: engine.clone(),
         identity: access.clone(),
@@ -144,14 +144,14 @@ fn access(config: &Config, running: &[Service], peers: &Arc<Peers>, stopping: &C
     Ok(Access::Away(away))
 }
 
-fn start_workers(config: &Config, engine: &Arc<Engine>, stopping: &CancellationToken) -> Result<(), String> {
+fn start_workers(config: &Config, engine: &Arc<Engine>, access: &Access, stopping: &CancellationToken) -> Result<(), String> {
     if engine.runs(Context::Payment) {
         let provider = provider::open(&config.provider, &config.data).map_err(|e| e.to_string())?;
         workers::start_pay(engine, provider, stopping);
     }
     if engine.runs(Context::Notification) {
-        let notifier = Arc::new(notifier::Log::open(&config.data).map_err(|e| e.to_string())?);
-        workers::start_notify(engine, notifier, stopping);
+        let ways = notifier::open(&config.notifier, &config.data, &config.notifier_secrets())?;
+        workers::start_notify(engine, ways, access, stopping);
     }
     Ok(())
 }

@@ -69,9 +69,14 @@ fn mistakes_in_the_file_are_named() {
 
 #[test]
 fn secrets_are_refused_where_everybody_reads_them_and_never_shown() {
-    for arguments in
-        [["--journal", "postgres://u:s3cret@h/d"], ["--bus", "amqp://u:s3cret@h"], ["--service-secret", "s3cret-s3cret-s3cret"]]
-    {
+    for arguments in [
+        ["--journal", "postgres://u:s3cret@h/d"],
+        ["--bus", "amqp://u:s3cret@h"],
+        ["--service-secret", "s3cret-s3cret-s3cret"],
+        ["--solapi-key", "s3cret"],
+        ["--solapi-secret", "s3cret"],
+        ["--webhook-secret", "s3cret"],
+    ] {
         let why = read(&arguments).expect_err("a secret in the process list").to_string();
         assert!(why.contains("process list") && !why.contains("s3cret"), "{why}");
     }

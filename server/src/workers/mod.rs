@@ -2,11 +2,15 @@
 //! wait for, and answers with a command to its own context. What is due stays on the list until that command is durable,
 //! so nothing is forgotten in a crash; and the outside world sees a name that repeats, so nothing is done twice.
 
+mod gate;
 mod notify;
 mod pay;
 
+pub use notify::Figures;
+
 use crate::{
     engine::{Engine, Order, now_ms},
+    identity::Access,
     journal::Slice,
     notifier::Notifier,
     provider::Provider,
@@ -36,10 +40,30 @@ pub fn start_pay(engine: &Arc<Engine>, provider: Arc<dyn Provider>, stopping: &C
     tokio::spawn(Rounds::new(engine, Kind::Payment, domain::payment::DUE, pay::AT_ONCE).run(pay, stopping.clone()));
 }
 
-/// Starts the worker that tells people, where notices are kept.
-pub fn start_notify(engine: &Arc<Engine>, notifier: Arc<dyn Notifier>, stopping: &CancellationToken) {
-    let notify = Arc::new(notify::Notify { engine: engine.clone(), notifier });
-    tokio::spawn(Rounds::new(engine, Kind::Notice, domain::notification::DUE, notify::AT_ONCE).run(notify, stopping.clone()));
+/// Starts the worker that tells people, by these ways in their order, where notices are kept.
+pub fn start_notify(engine: &Arc<Engine>, ways: Vec<Arc<dyn Notifier>>, access: &Access, stopping: &CancellationToken) {
+    start_notify_with(engine, ways, access, (notify::ROOM, notify::AT_ONCE), stopping);
+}
+
+/// The same, with room for so many notices of progress that wait, and so many on their way at once; and says what is counted.
+pub fn start_notify_with(
+    engine: &Arc<Engine>,
+    ways: Vec<Arc<dyn Notifier>>,
+    access: &Access,
+    (room, at_once): (usize, usize),
+    stopping: &CancellationToken,
+) -> Arc<Figures> {
+    let figures = Arc::new(Figures::default());
+    let (gate, seats) = (gate::Gate::new(at_once), Semaphore::new(room));
+    let notify = notify::Notify { engine: engine.clone(), ways, access: access.clone(), gate, room: seats, figures: figures.clone() };
+    let notify = Arc::new(notify);
+    let shown = figures.clone();
+    engine.metrics.also(move |page| shown.write(page));
+    let mandatory = Rounds::new(engine, Kind::Notice, domain::notification::MANDATORY, notify::AT_ONCE);
+    tokio::spawn(mandatory.run(Arc::new(notify::Mandatory(notify.clone())), stopping.clone()));
+    let progress = Rounds::new(engine, Kind::Notice, domain::notification::PROGRESS, room + notify::SHEDDING);
+    tokio::spawn(progress.run(Arc::new(notify::Progress(notify)), stopping.clone()));
+    figures
 }
 
 /// What a worker does with one row.

@@ -254,7 +254,7 @@ impl City {
             let wishes = disk.rows.get(&(Kind::Preference, Arc::from(known.notice.to.to_string())));
             let progress = !matches!(wishes.map(|stored| &*stored.row), Some(Row::Preference(wish)) if !wish.progress);
             let wanted = progress || known.notice.topic.is_mandatory();
-            let command = if wanted { notice::Command::MarkSent {} } else { notice::Command::MarkSkipped {} };
+            let command = if wanted { notice::Command::MarkSent { way: None } } else { notice::Command::MarkSkipped { why: None } };
             sent.push(by_worker(key.to_string(), command, self.now_ms));
         }
         for sent in sent {
