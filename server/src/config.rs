@@ -4,6 +4,7 @@ mod file;
 
 use crate::{
     gateway::table::Lines,
+    notifier::{Hidden, Secrets},
     provider::toss::{Keys, SecretKey},
     service::Service,
 };
@@ -81,6 +82,22 @@ pub struct Config {
     /// `{paymentKey}`.
     #[arg(long, env = "BAEMIN_TOSS_CHECKOUT")]
     pub toss_checkout: Option<Url>,
+    /// The ways in which notices go out, in the order in which they are tried: `log` (a file), `solapi:URL?from=..&pf=..&template=..`
+    /// (알림톡, or a text message in its place) and `webhook:URL` (a signed request).
+    #[arg(long, env = "BAEMIN_NOTIFIER", value_delimiter = ',', default_value = "log")]
+    pub notifier: Vec<String>,
+
+    /// SOLAPI's name for us. Only as a variable, or in a file.
+    #[arg(long, env = "BAEMIN_SOLAPI_KEY", hide = true, hide_env_values = true)]
+    pub solapi_key: Option<Hidden>,
+
+    /// What requests to SOLAPI are signed with. Only as a variable, or in a file.
+    #[arg(long, env = "BAEMIN_SOLAPI_SECRET", hide = true, hide_env_values = true)]
+    pub solapi_secret: Option<Hidden>,
+
+    /// What requests to a webhook are signed with: `whsec_` and base64, or any text. Only as a variable, or in a file.
+    #[arg(long, env = "BAEMIN_WEBHOOK_SECRET", hide = true, hide_env_values = true)]
+    pub webhook_secret: Option<Hidden>,
 
     /// Origins that may call from a browser, exactly as browsers send them.
     #[arg(long = "cors-origin", env = "BAEMIN_CORS_ORIGINS", value_delimiter = ',')]
@@ -192,9 +209,9 @@ impl Config {
         let all = arguments.into_iter().chain(from_file.iter().map(OsString::from));
         let with_file = command.try_get_matches_from_mut(all).map_err(|e| file::without_secrets(&mut Self::command(), &e))?;
         // A password that stands in the file is not in the process list.
-        for name in ["journal", "bus", "service_secret", "toss_secret_key"] {
+        for name in ["journal", "bus", "service_secret", "toss_secret_key", "solapi_key", "solapi_secret", "webhook_secret"] {
             let said = matches.value_source(name) == Some(ValueSource::CommandLine);
-            let is_address = ["journal", "bus"].contains(&name);
+            let is_address = matches!(name, "journal" | "bus");
             if said && (!is_address || matches.get_one::<String>(name).is_some_and(|value| has_password(value))) {
                 let variable = format!("BAEMIN_{}", name.to_uppercase());
                 let flag = name.replace('_', "-");
@@ -207,6 +224,12 @@ impl Config {
             config.traces_endpoint = usual_collector(std::env::var_os(USUAL_COLLECTOR)).map_err(|why| no(&mut command, why))?;
         }
         Ok(config)
+    }
+
+    /// What the ways of notices must know.
+    pub fn notifier_secrets(&self) -> Secrets {
+        let Self { solapi_key, solapi_secret, webhook_secret, .. } = self.clone();
+        Secrets { solapi_key, solapi_secret, webhook_secret }
     }
 
     /// The services that run here.

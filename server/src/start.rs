@@ -59,7 +59,7 @@ pub async fn open(config: &Config) -> Result<Server, String> {
         let traces = Traces::start(&engine, endpoint, trace_name(&running))?;
         engine.traces.get_or_init(|| traces);
     }
-    let pay = start_workers(config, &engine, &stopping)?;
+    let pay = start_workers(config, &engine, &access, &stopping)?;
     let app = Arc::new(App {
         engine: engine.clone(),
         identity: access.clone(),
@@ -82,7 +82,15 @@ pub async fn open(config: &Config) -> Result<Server, String> {
         let gateway_config = gateway::Config { origins, traces: engine.traces.get().cloned(), ..gateway::Config::default() };
         gateway::Gateway::new(table, gateway_config, app.stopping.clone()).router()
     } else {
-        router.merge(internal::router(internal::Inside { engine, access, pay, secret }))
+        router.merge(internal::router(internal::Inside { engine, access, pay: pay.clone(), secret }))
+    };
+    let router = match pay.filter(|_| provider::is_toss(&config.provider)) {
+        Some(pay) => {
+            let (hooks, hinted) = provider::toss::hints::hints();
+            tokio::spawn(provider::toss::hints::follow(hinted, move |order| pay.nudge(&order.to_string())));
+            router.merge(hooks)
+        }
+        None => router,
     };
     Ok(Server { address, metrics, app, listener, router, _lock: lock })
 }
@@ -146,15 +154,20 @@ fn access(config: &Config, running: &[Service], peers: &Arc<Peers>, stopping: &C
     Ok(Access::Away(away))
 }
 
-fn start_workers(config: &Config, engine: &Arc<Engine>, stopping: &CancellationToken) -> Result<Option<Arc<Payments>>, String> {
+fn start_workers(
+    config: &Config,
+    engine: &Arc<Engine>,
+    access: &Access,
+    stopping: &CancellationToken,
+) -> Result<Option<Arc<Payments>>, String> {
     let mut pay = None;
     if engine.runs(Context::Payment) {
         let provider = provider::open(&config.provider, &config.data, &config.toss()).map_err(|e| e.to_string())?;
         pay = Some(workers::start_pay(engine, provider, stopping));
     }
     if engine.runs(Context::Notification) {
-        let notifier = Arc::new(notifier::Log::open(&config.data).map_err(|e| e.to_string())?);
-        workers::start_notify(engine, notifier, stopping);
+        let ways = notifier::open(&config.notifier, &config.data, &config.notifier_secrets())?;
+        workers::start_notify(engine, ways, access, stopping);
     }
     Ok(pay)
 }

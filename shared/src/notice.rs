@@ -89,6 +89,32 @@ pub enum Channel {
     Inbox,
 }
 
+/// By which way a notice left the house, beside the inbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// A line in a file.
+    Log,
+    /// 알림톡, or a text message in its place.
+    Solapi,
+    /// A signed request to somebody else's server.
+    Webhook,
+}
+
+/// Why a notice was left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Omitted {
+    /// Its reader wants none of its kind.
+    Unwanted,
+    /// More waited than the ways can carry.
+    Shed,
+    /// It is not news any more.
+    Stale,
+    /// No way leads to its reader; the inbox has it.
+    Unreachable,
+}
+
 /// Where a notice stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -97,7 +123,7 @@ pub enum Status {
     Queued,
     /// Handed over.
     Sent,
-    /// Left out, as its reader wishes.
+    /// Left out: unwanted, shed, stale, or without a way to its reader.
     Skipped,
 }
 
@@ -124,10 +150,16 @@ pub struct Notice {
 pub enum Command {
     /// Tell it.
     Queue { notice: Notice },
-    /// The channel has taken it.
-    MarkSent {},
-    /// The reader does not want it.
-    MarkSkipped {},
+    /// The channel has taken it, by this way.
+    MarkSent {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        way: Option<Way>,
+    },
+    /// It is left out, because of this.
+    MarkSkipped {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<Omitted>,
+    },
 }
 
 impl Command {
@@ -143,8 +175,20 @@ impl Command {
 pub enum Event {
     /// Waits for its channel.
     Queued { notice: Notice },
-    /// Handed over.
-    Sent { order: OrderId, to: AccountId, at_ms: Millis },
-    /// Left out.
-    Skipped { order: OrderId, to: AccountId, at_ms: Millis },
+    /// Handed over; older events do not say by which way.
+    Sent {
+        order: OrderId,
+        to: AccountId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        way: Option<Way>,
+        at_ms: Millis,
+    },
+    /// Left out; older events do not say why.
+    Skipped {
+        order: OrderId,
+        to: AccountId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<Omitted>,
+        at_ms: Millis,
+    },
 }

@@ -74,6 +74,9 @@ fn secrets_are_refused_where_everybody_reads_them_and_never_shown() {
         ["--bus", "amqp://u:s3cret@h"],
         ["--service-secret", "s3cret-s3cret-s3cret"],
         ["--toss-secret-key", "test_sk_s3cret"],
+        ["--solapi-key", "s3cret"],
+        ["--solapi-secret", "s3cret"],
+        ["--webhook-secret", "s3cret"],
     ] {
         let why = read(&arguments).expect_err("a secret in the process list").to_string();
         assert!(why.contains("process list") && !why.contains("s3cret"), "{why}");

@@ -180,12 +180,13 @@ async fn lag(app: &App, context: Context) -> Result<Value, Trouble> {
 
 /// Rows that a worker has yet to deal with.
 fn due(app: &App, context: Context) -> Result<u64, Trouble> {
-    let (kind, tag) = match context {
-        Context::Payment => (Kind::Payment, domain::payment::DUE),
-        Context::Notification => (Kind::Notice, domain::notification::DUE),
+    let (kind, tags): (_, &[&str]) = match context {
+        Context::Payment => (Kind::Payment, &[domain::payment::DUE]),
+        Context::Notification => (Kind::Notice, &domain::notification::LISTS),
         Context::Order | Context::Store | Context::Rider | Context::Customer => return Ok(0),
     };
-    Ok(app.engine.list(kind, tag, Slice { offset: 0, limit: 0, newest_first: false })?.1)
+    let count = Slice { offset: 0, limit: 0, newest_first: false };
+    tags.iter().try_fold(0, |sum, tag| Ok(sum + app.engine.list(kind, tag, count)?.1))
 }
 
 /// The breakers of this process: each process has its own, so the answer says whose they are.

@@ -2,7 +2,7 @@
 //! follow. One thread writes; a batch is flushed to the system, not to the disk, since the notice itself is kept in the
 //! journal.
 
-use super::{Fault, Message, Notifier};
+use super::{Fault, Message, Notifier, Way};
 use futures_util::{FutureExt, future::BoxFuture};
 use std::{
     fs::{self, File, OpenOptions},
@@ -57,6 +57,10 @@ impl Log {
 }
 
 impl Notifier for Log {
+    fn way(&self) -> Way {
+        Way::Log
+    }
+
     fn send(&self, message: Message) -> BoxFuture<'_, Result<(), Fault>> {
         async move {
             let (answer, answered) = oneshot::channel();

@@ -8,7 +8,16 @@ use shared::id::Bits;
 use std::{collections::BTreeSet, fs, path::Path};
 
 fn message(n: usize) -> Message {
-    Message { key: format!("n{n}"), to: AccountId(Bits([7; 10])), lang: Lang::Ko, text: format!("주문이 \"접수\"됐어요\n{n}") }
+    Message {
+        key: format!("n{n}"),
+        to: AccountId(Bits([7; 10])),
+        lang: Lang::Ko,
+        text: format!("주문이 \"접수\"됐어요\n{n}"),
+        order: OrderId(Bits([1; 10])),
+        at_ms: 0,
+        phone: None,
+        again: false,
+    }
 }
 
 fn keys(path: &Path) -> Vec<String> {

@@ -68,8 +68,14 @@ pub const SIMULATOR: &str = "simulator";
 /// What stands before the address of Toss Payments in the configuration.
 const TOSS: &str = "toss";
 
-/// Opens the provider of this name: `simulator`, or `toss:URL`, to which the keys belong. The simulator keeps its journal in `dir`, or in the folder after a colon, which
-/// several processes may share: each movement is one transaction on that file.
+/// True for a provider of this name that sends webhooks.
+pub fn is_toss(name: &str) -> bool {
+    name.split_once(':').is_some_and(|(company, _)| company == TOSS)
+}
+
+/// Opens the provider of this name: `simulator`, or `toss:URL`, to which the keys belong. The simulator keeps its journal
+/// in `dir`, or in the folder after a colon, which several processes may share: each movement is one transaction on that
+/// file.
 ///
 /// # Errors
 /// When there is no provider of this name, or it cannot be opened.

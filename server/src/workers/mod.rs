@@ -6,21 +6,25 @@
 //! - [`till`]: the breaker, the deadline and the budget before the payment provider.
 
 mod budget;
+mod gate;
 mod notify;
 mod pay;
 mod rounds;
 pub mod till;
 
+pub use notify::Figures;
+
 use crate::{
     breaker,
     engine::{Engine, Order, now_ms},
+    identity::Access,
     notifier::Notifier,
     provider::Provider,
 };
 use shared::{Actor, Command, Kind, Recorded, Stamp, event::Position};
 use std::{sync::Arc, time::Duration};
 use till::Till;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// The payment worker, for those who have to do with it.
@@ -47,10 +51,31 @@ pub fn start_pay(engine: &Arc<Engine>, provider: Arc<dyn Provider>, stopping: &C
     Arc::new(Payments { till, nudge })
 }
 
-/// Starts the worker that tells people, where notices are kept.
-pub fn start_notify(engine: &Arc<Engine>, notifier: Arc<dyn Notifier>, stopping: &CancellationToken) {
-    let notify = Arc::new(notify::Notify { engine: engine.clone(), notifier });
-    rounds::start(engine, (Kind::Notice, domain::notification::DUE), notify::AT_ONCE, notify, stopping);
+/// Starts the worker that tells people, by these ways in their order, where notices are kept.
+pub fn start_notify(engine: &Arc<Engine>, ways: Vec<Arc<dyn Notifier>>, access: &Access, stopping: &CancellationToken) {
+    start_notify_with(engine, ways, access, (notify::ROOM, notify::AT_ONCE), stopping);
+}
+
+/// The same, with room for so many notices of progress that wait, and so many on their way at once; and says what is counted.
+pub fn start_notify_with(
+    engine: &Arc<Engine>,
+    ways: Vec<Arc<dyn Notifier>>,
+    access: &Access,
+    (room, at_once): (usize, usize),
+    stopping: &CancellationToken,
+) -> Arc<Figures> {
+    let figures = Arc::new(Figures::default());
+    let (gate, seats) = (gate::Gate::new(at_once), Semaphore::new(room));
+    let notify = notify::Notify { engine: engine.clone(), ways, access: access.clone(), gate, room: seats, figures: figures.clone() };
+    let notify = Arc::new(notify);
+    let shown = figures.clone();
+    engine.metrics.also(move |page| shown.write(page));
+    let list = |tag| (Kind::Notice, tag);
+    let mandatory = Arc::new(notify::Mandatory(notify.clone()));
+    rounds::start(engine, list(domain::notification::DUE), notify::AT_ONCE, mandatory, stopping);
+    let progress = Arc::new(notify::Progress(notify));
+    rounds::start(engine, list(domain::notification::PROGRESS), room + notify::SHEDDING, progress, stopping);
+    figures
 }
 
 /// What a worker does with one row.

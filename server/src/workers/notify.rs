@@ -1,56 +1,230 @@
-//! The notice worker: writes each notice in its reader's language and hands it to the notifier, unless the reader wants
-//! none of its kind.
+//! The notice workers: they write each notice in its reader's language and hand it to the ways, one after the other until
+//! one has it. What must be told goes before mere progress; of that, only so much waits, and the rest is shed.
 
-use super::{Worker, report};
+use super::{Worker, gate::Gate, report};
 use crate::{
-    engine::Engine,
-    notifier::{Message, Notifier},
+    engine::{Engine, now_ms},
+    identity::Access,
+    metrics::Page,
+    notifier::{Fault, Message, Notifier},
     traces::Open,
 };
 use domain::{
     Row,
-    notification::{Preference, text},
+    notification::{Preference, news, text},
 };
-use shared::{Event, Kind, Lang, Recorded, event::Position, notice};
-use std::sync::Arc;
+use shared::{
+    Event, Kind, Recorded,
+    event::Position,
+    notice::{self, Notice, Omitted, Way},
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+use tokio::sync::Semaphore;
 
-/// Notices on their way at once.
+/// Notices on their way at once, and mandatory ones that wait for it.
 pub const AT_ONCE: usize = 256;
+/// Notices of progress that wait: some seconds of what a way carries. One more is shed.
+pub const ROOM: usize = 1_024;
+/// Notices that are being shed at once, beside those that wait.
+pub const SHEDDING: usize = 64;
+/// Attempts after which a way that does not answer counts as one that failed, if there is another: the pauses between them
+/// add up to about a minute.
+const TRIES: u32 = 8;
 
-pub struct Notify {
-    pub engine: Arc<Engine>,
-    pub notifier: Arc<dyn Notifier>,
+/// Reasons for which notices were left out, as the metrics name them.
+const REASONS: [(Omitted, &str); 4] =
+    [(Omitted::Unwanted, "unwanted"), (Omitted::Shed, "shed"), (Omitted::Stale, "stale"), (Omitted::Unreachable, "unreachable")];
+
+/// What is counted of notices.
+#[derive(Debug, Default)]
+pub struct Figures {
+    sent: AtomicU64,
+    skipped: [AtomicU64; 4],
+    waiting: AtomicU64,
+    most: AtomicU64,
 }
 
-impl Worker for Notify {
-    fn is_due(&self, recorded: &Recorded) -> bool {
-        matches!(&recorded.event, Event::Notice(notice::Event::Queued { .. }))
+impl Figures {
+    /// How many were left out for this reason, since the start.
+    pub fn skipped(&self, why: Omitted) -> u64 {
+        REASONS.iter().zip(&self.skipped).filter(|((reason, _), _)| *reason == why).map(|(_, count)| count.load(Relaxed)).sum()
     }
 
-    async fn work(&self, key: &str, _: u32, due: Option<Position>) -> bool {
-        let Ok(stored) = self.engine.read(Kind::Notice, key) else { return false };
-        let Some(Row::Notice(Some(known))) = stored.as_ref().map(|stored| &*stored.row) else { return true };
-        if known.status != notice::Status::Queued {
-            return true;
+    /// The most notices of progress that have waited at the same time.
+    pub fn most(&self) -> u64 {
+        self.most.load(Relaxed)
+    }
+
+    fn skip(&self, why: Omitted) {
+        for ((reason, _), count) in REASONS.iter().zip(&self.skipped) {
+            count.fetch_add(u64::from(*reason == why), Relaxed);
         }
-        let told = &known.notice;
-        let Ok(wishes) = self.engine.read(Kind::Preference, &told.to.to_string()) else { return false };
-        let wishes = match wishes.as_ref().map(|stored| &*stored.row) {
-            Some(Row::Preference(preference)) => *preference,
-            _ => Preference { lang: Lang::Ko, progress: true },
+    }
+
+    /// Adds them to a page of metrics.
+    pub fn write(&self, page: &mut Page) {
+        page.family("baemin_notices_sent_total", "counter", "Notices that a way has taken.");
+        page.sample("baemin_notices_sent_total", "", self.sent.load(Relaxed) as f64);
+        page.family("baemin_notices_skipped_total", "counter", "Notices that were left out, by reason.");
+        for ((_, reason), count) in REASONS.iter().zip(&self.skipped) {
+            page.sample("baemin_notices_skipped_total", &format!("reason=\"{reason}\""), count.load(Relaxed) as f64);
+        }
+        page.family("baemin_notices_waiting", "gauge", "Notices of progress that wait for a way.");
+        page.sample("baemin_notices_waiting", "", self.waiting.load(Relaxed) as f64);
+    }
+}
+
+/// What both workers share.
+pub struct Notify {
+    pub engine: Arc<Engine>,
+    pub ways: Vec<Arc<dyn Notifier>>,
+    pub access: Access,
+    pub gate: Arc<Gate>,
+    pub room: Semaphore,
+    pub figures: Arc<Figures>,
+}
+
+/// Looks after what must be told.
+pub struct Mandatory(pub Arc<Notify>);
+
+/// Looks after mere progress.
+pub struct Progress(pub Arc<Notify>);
+
+impl Worker for Mandatory {
+    fn is_due(&self, recorded: &Recorded) -> bool {
+        matches!(&recorded.event, Event::Notice(notice::Event::Queued { notice }) if notice.topic.is_mandatory())
+    }
+
+    async fn work(&self, key: &str, attempt: u32, due: Option<Position>) -> bool {
+        match self.0.queued(key) {
+            Ok(Some((told, wishes))) => self.0.tell(key, &told, &wishes, attempt, due).await,
+            Ok(None) => true,
+            Err(()) => false,
+        }
+    }
+}
+
+impl Worker for Progress {
+    fn is_due(&self, recorded: &Recorded) -> bool {
+        matches!(&recorded.event, Event::Notice(notice::Event::Queued { notice }) if !notice.topic.is_mandatory())
+    }
+
+    async fn work(&self, key: &str, attempt: u32, due: Option<Position>) -> bool {
+        let (told, wishes) = match self.0.queued(key) {
+            Ok(Some(both)) => both,
+            Ok(None) => return true,
+            Err(()) => return false,
         };
-        if !wishes.progress && !told.topic.is_mandatory() {
-            return report(&self.engine, key, notice::Command::MarkSkipped {}).await;
+        if !wishes.progress {
+            return self.0.skip(key, Omitted::Unwanted).await;
         }
-        let message = Message { key: key.to_owned(), to: told.to, lang: wishes.lang, text: text::say(told, wishes.lang) };
-        let span = Open::call(self.engine.traces.get(), "notifier send", told.order, due);
-        let sent = self.notifier.send(message).await;
-        if let Some(span) = span {
-            span.ended(sent.is_err());
+        let Ok(_seat) = self.0.room.try_acquire() else { return self.0.skip(key, Omitted::Shed).await };
+        let figures = &self.0.figures;
+        figures.most.fetch_max(figures.waiting.fetch_add(1, Relaxed) + 1, Relaxed);
+        let done = self.0.tell(key, &told, &wishes, attempt, due).await;
+        figures.waiting.fetch_sub(1, Relaxed);
+        done
+    }
+}
+
+impl Notify {
+    /// A notice that waits, and its reader's wishes.
+    fn queued(&self, key: &str) -> Result<Option<(Notice, Preference)>, ()> {
+        let stored = self.engine.read(Kind::Notice, key).map_err(|_| ())?;
+        let Some(Row::Notice(Some(known))) = stored.as_ref().map(|stored| &*stored.row) else { return Ok(None) };
+        if known.status != notice::Status::Queued {
+            return Ok(None);
         }
-        if sent.is_err() {
+        let wishes = self.engine.read(Kind::Preference, &known.notice.to.to_string()).map_err(|_| ())?;
+        let wishes = match wishes.as_ref().map(|stored| &*stored.row) {
+            Some(Row::Preference(preference)) => preference.clone(),
+            _ => Preference::default(),
+        };
+        Ok(Some((known.notice.clone(), wishes)))
+    }
+
+    /// Tells a notice when its turn comes, as often as the ways are full. False when they are broken.
+    async fn tell(&self, key: &str, told: &Notice, wishes: &Preference, attempt: u32, due: Option<Position>) -> bool {
+        // What was not heard of just now, in this process, may have been handed over before.
+        let mut again = attempt > 0 || due.is_none();
+        loop {
+            let turn = self.gate.turn(told.topic.is_mandatory()).await;
+            if !told.topic.is_mandatory() && self.is_stale(key, told) {
+                return self.skip(key, Omitted::Stale).await;
+            }
+            let sent = self.hand_over(key, told, wishes, attempt, again, due).await;
+            drop(turn);
+            match sent {
+                Ok(way) => {
+                    self.gate.open();
+                    let done = report(&self.engine, key, notice::Command::MarkSent { way: Some(way) }).await;
+                    self.figures.sent.fetch_add(u64::from(done), Relaxed);
+                    return done;
+                }
+                Err(Fault::Refused) => return self.skip(key, Omitted::Unreachable).await,
+                Err(Fault::Broken) => return false,
+                Err(Fault::Full) => self.gate.close(),
+            }
+            again = true;
+        }
+    }
+
+    async fn skip(&self, key: &str, why: Omitted) -> bool {
+        let done = report(&self.engine, key, notice::Command::MarkSkipped { why: Some(why) }).await;
+        if done {
+            self.figures.skip(why);
+        }
+        done
+    }
+
+    /// Whether something later has overtaken it, or it is too old to be news.
+    fn is_stale(&self, key: &str, told: &Notice) -> bool {
+        let age_ms = now_ms() - told.at_ms;
+        if age_ms < news::FRESH_MS {
             return false;
         }
-        report(&self.engine, key, notice::Command::MarkSent {}).await
+        let reader = key.split('.').nth(1).unwrap_or_default();
+        let is_known = |name: &&str| {
+            let later = format!("{}.{reader}.{name}.inbox", told.order);
+            self.engine.read(Kind::Notice, &later).is_ok_and(|row| row.is_some())
+        };
+        age_ms > news::STALE_MS || news::overtaken_by(&told.topic).iter().any(is_known)
+    }
+
+    /// Tries the ways in their order. Refused when each of them has refused.
+    async fn hand_over(
+        &self,
+        key: &str,
+        told: &Notice,
+        wishes: &Preference,
+        attempt: u32,
+        again: bool,
+        due: Option<Position>,
+    ) -> Result<Way, Fault> {
+        let mut fault = Fault::Refused;
+        for way in &self.ways {
+            let phone = wishes.contact.as_ref().filter(|_| way.wants_phone());
+            let phone = phone.and_then(|sealed| self.access.unseal(sealed)).map(|contact| contact.phone);
+            let (to, order, at_ms) = (told.to, told.order, told.at_ms);
+            let message =
+                Message { key: key.to_owned(), to, lang: wishes.lang, text: text::say(told, wishes.lang), order, at_ms, phone, again };
+            let span = Open::call(self.engine.traces.get(), "notifier send", told.order, due);
+            let sent = way.send(message).await;
+            if let Some(span) = span {
+                span.ended(sent.is_err());
+            }
+            match sent {
+                Ok(()) => return Ok(way.way()),
+                Err(Fault::Refused) => {}
+                Err(Fault::Full) => return Err(Fault::Full),
+                // The next way is for what fails finally; whichever still may take it is tried again.
+                Err(Fault::Broken) if attempt < TRIES => return Err(Fault::Broken),
+                Err(Fault::Broken) => fault = Fault::Broken,
+            }
+        }
+        Err(fault)
     }
 }

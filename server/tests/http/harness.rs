@@ -115,10 +115,11 @@ impl House {
         let engine = Engine::open(&place, bus, Arc::new(Peers::none().unwrap()), &EngineConfig::default()).unwrap();
         let provider = provider::open(provider::SIMULATOR, data.path(), &provider::toss::Keys::default()).unwrap();
         let pay = workers::start_pay(&engine, provider, &stopping);
-        workers::start_notify(&engine, Arc::new(notifier::Log::open(data.path()).unwrap()), &stopping);
+        let identity = Access::Home(Identity::open(data.path()).unwrap());
+        workers::start_notify(&engine, vec![Arc::new(notifier::Log::open(data.path()).unwrap())], &identity, &stopping);
         let app = Arc::new(App {
             engine,
-            identity: Access::Home(Identity::open(data.path()).unwrap()),
+            identity,
             pay: Some(pay),
             peers: Arc::new(Peers::none().unwrap()),
             verbs: http::verbs::Verbs::new(),

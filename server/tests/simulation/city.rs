@@ -249,12 +249,12 @@ impl City {
     fn send_notices(&mut self) {
         let disk = &self.nodes[Context::Notification as usize].disk;
         let mut sent = vec![];
-        for key in disk.list(Kind::Notice, domain::notification::DUE) {
+        for key in domain::notification::LISTS.iter().flat_map(|list| disk.list(Kind::Notice, list)) {
             let Some(Row::Notice(Some(known))) = disk.rows.get(&(Kind::Notice, key.clone())).map(|stored| &*stored.row) else { continue };
             let wishes = disk.rows.get(&(Kind::Preference, Arc::from(known.notice.to.to_string())));
             let progress = !matches!(wishes.map(|stored| &*stored.row), Some(Row::Preference(wish)) if !wish.progress);
             let wanted = progress || known.notice.topic.is_mandatory();
-            let command = if wanted { notice::Command::MarkSent {} } else { notice::Command::MarkSkipped {} };
+            let command = if wanted { notice::Command::MarkSent { way: None } } else { notice::Command::MarkSkipped { why: None } };
             sent.push(by_worker(key.to_string(), command, self.now_ms));
         }
         for sent in sent {

@@ -235,7 +235,8 @@ fn quiet(city: &City) -> Result<(), Broken> {
             let (heard, said) = (node.core.cursor(*source, *partition), city.nodes[*source as usize].disk.heads()[usize::from(*partition)]);
             hold!(heard == said, "everything is heard: {name} heard {heard} of {said} of {}.{partition}", source.name());
         }
-        let work = [(Kind::Payment, domain::payment::DUE), (Kind::Notice, domain::notification::DUE)];
+        let notices = domain::notification::LISTS.map(|list| (Kind::Notice, list));
+        let work = [(Kind::Payment, domain::payment::DUE), notices[0], notices[1]];
         let left: Vec<_> = work.iter().flat_map(|(kind, due)| node.disk.list(*kind, due)).collect();
         hold!(left.is_empty(), "no work is left: {name} has {left:?}");
         let jobs: Vec<_> = node.disk.lists.iter().filter(|((kind, _), list)| *kind == Kind::DeliveryInfo && !list.is_empty()).collect();

@@ -321,7 +321,12 @@ pub fn commands() -> Vec<Command> {
         all.extend(all_of.map(Command::from));
     }
     all.extend(
-        [notice::Command::Queue { notice: notice() }, notice::Command::MarkSent {}, notice::Command::MarkSkipped {}].map(Command::from),
+        [
+            notice::Command::Queue { notice: notice() },
+            notice::Command::MarkSent { way: Some(notice::Way::Solapi) },
+            notice::Command::MarkSkipped { why: Some(notice::Omitted::Shed) },
+        ]
+        .map(Command::from),
     );
     all
 }
@@ -486,8 +491,11 @@ pub fn events() -> Vec<(&'static str, Event)> {
         all.extend(of.map(|event| ("", event.into())));
     }
     let to = customer.account();
-    let of =
-        [notice::Event::Queued { notice: notice() }, notice::Event::Sent { order, to, at_ms }, notice::Event::Skipped { order, to, at_ms }];
+    let of = [
+        notice::Event::Queued { notice: notice() },
+        notice::Event::Sent { order, to, way: Some(notice::Way::Solapi), at_ms },
+        notice::Event::Skipped { order, to, why: Some(notice::Omitted::Shed), at_ms },
+    ];
     all.extend(of.map(|event| ("", event.into())));
     all
 }

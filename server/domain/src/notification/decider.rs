@@ -6,14 +6,19 @@ use serde::{Deserialize, Serialize};
 use shared::{
     Actor, Kind, Lang, Refusal, Stamp,
     api::NoticeShown,
-    notice::{Command, Event, Notice, Status},
+    notice::{Command, Event, Notice, Omitted, Status, Way},
 };
 
 /// The notice aggregate.
 pub struct Notices;
 
-/// The list of notices that no channel has taken yet.
+/// The list of notices that no channel has taken yet and that must be told whatever happens. An older version kept all of
+/// them there.
 pub const DUE: &str = "due";
+/// Those of mere progress, which are left out when too much waits.
+pub const PROGRESS: &str = "due:progress";
+/// Every list of notices that wait.
+pub const LISTS: [&str; 2] = [DUE, PROGRESS];
 
 /// Nothing, or a notice.
 pub type State = Option<Box<Known>>;
@@ -25,6 +30,12 @@ pub struct Known {
     pub notice: Notice,
     /// Where it stands.
     pub status: Status,
+    /// By which way it was sent, if it was.
+    #[serde(default)]
+    pub way: Option<Way>,
+    /// Why it was left out, if it was.
+    #[serde(default)]
+    pub why: Option<Omitted>,
 }
 
 impl Decider for Notices {
@@ -38,11 +49,11 @@ impl Decider for Notices {
         let at_ms = stamp.at_ms;
         Ok(match (state.as_deref(), command) {
             (None, Command::Queue { notice }) => vec![Event::Queued { notice: notice.clone() }],
-            (Some(Known { notice, status: Status::Queued }), Command::MarkSent {}) => {
-                vec![Event::Sent { order: notice.order, to: notice.to, at_ms }]
+            (Some(Known { notice, status: Status::Queued, .. }), Command::MarkSent { way }) => {
+                vec![Event::Sent { order: notice.order, to: notice.to, way: *way, at_ms }]
             }
-            (Some(Known { notice, status: Status::Queued }), Command::MarkSkipped {}) => {
-                vec![Event::Skipped { order: notice.order, to: notice.to, at_ms }]
+            (Some(Known { notice, status: Status::Queued, .. }), Command::MarkSkipped { why }) => {
+                vec![Event::Skipped { order: notice.order, to: notice.to, why: *why, at_ms }]
             }
             // Told once is told.
             _ => vec![],
@@ -50,12 +61,11 @@ impl Decider for Notices {
     }
 
     fn evolve(state: State, event: &Event) -> State {
-        let status = match event {
-            Event::Queued { notice } => return Some(Box::new(Known { notice: notice.clone(), status: Status::Queued })),
-            Event::Sent { .. } => Status::Sent,
-            Event::Skipped { .. } => Status::Skipped,
-        };
-        state.map(|known| Box::new(Known { status, ..*known }))
+        match event {
+            Event::Queued { notice } => Some(Box::new(Known { notice: notice.clone(), status: Status::Queued, way: None, why: None })),
+            Event::Sent { way, .. } => state.map(|known| Box::new(Known { status: Status::Sent, way: *way, ..*known })),
+            Event::Skipped { why, .. } => state.map(|known| Box::new(Known { status: Status::Skipped, why: *why, ..*known })),
+        }
     }
 
     fn obeys(_: &State, _: &Command, _: &Actor) -> bool {
@@ -63,7 +73,7 @@ impl Decider for Notices {
     }
 
     fn show(state: &State, actor: &Actor) -> Option<NoticeShown> {
-        let Known { notice, status } = state.as_deref()?;
+        let Known { notice, status, .. } = state.as_deref()?;
         // The edge writes the text again in the reader's language; here it is in the language of the house.
         actor.owns(notice.to).then(|| NoticeShown {
             order: notice.order,
@@ -75,11 +85,16 @@ impl Decider for Notices {
     }
 
     fn tags(state: &State) -> Vec<Tag> {
-        let Some(Known { notice, status }) = state.as_deref() else { return vec![] };
-        match status {
-            Status::Queued => vec![tag(format!("inbox:{}", notice.to), notice.at_ms), tag(DUE, notice.at_ms)],
-            Status::Sent => vec![tag(format!("inbox:{}", notice.to), notice.at_ms)],
-            Status::Skipped => vec![],
+        let Some(Known { notice, status, why, .. }) = state.as_deref() else { return vec![] };
+        let inbox = || tag(format!("inbox:{}", notice.to), notice.at_ms);
+        match (status, why) {
+            (Status::Queued, _) => {
+                let list = if notice.topic.is_mandatory() { DUE } else { PROGRESS };
+                vec![inbox(), tag(list, notice.at_ms)]
+            }
+            // The inbox is a way that always leads somewhere.
+            (Status::Sent, _) | (Status::Skipped, Some(Omitted::Unreachable)) => vec![inbox()],
+            (Status::Skipped, _) => vec![],
         }
     }
 

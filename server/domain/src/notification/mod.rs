@@ -1,10 +1,11 @@
 //! Notices: what somebody is told of each change, once.
 
 mod decider;
+pub mod news;
 mod policy;
 pub mod text;
 mod view;
 
-pub use decider::{DUE, Notices, State};
+pub use decider::{DUE, LISTS, Notices, PROGRESS, State};
 pub use policy::Policies;
 pub use view::{Preference, Preferences};

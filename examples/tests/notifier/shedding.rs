@@ -1,0 +1,173 @@
+//! Ten times what a way carries: what must be told is told, progress that finds no room is shed and counted, and neither
+//! waits without bounds. And the second way is for what the first refuses.
+
+use super::*;
+use futures_util::{FutureExt, future::BoxFuture};
+use server::{
+    bus::local::LocalBus,
+    engine::{Engine, EngineConfig, Order, now_ms},
+    identity::{Access, Identity},
+    journal::{Place, Slice},
+    notifier::Way,
+    service::Peers,
+    workers::{Figures, start_notify_with},
+};
+use shared::{
+    Actor, Kind, Stamp, Text, Won,
+    notice::{Channel, Command, Notice, Omitted, Topic},
+};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+/// Notices of progress that may wait, and notices on their way at once.
+const ROOM: usize = 50;
+const LANES: usize = 8;
+/// What the slow way takes in a tick, and ten times that arrives.
+const PER_TICK: usize = 10;
+const TICK: Duration = Duration::from_millis(10);
+const NOTICES: usize = 3_000;
+
+/// A way that takes so much in a tick, or nothing at all.
+#[derive(Default)]
+struct Slow {
+    taken: Mutex<Vec<String>>,
+    tick: Mutex<Option<(Instant, usize)>>,
+    refuses: bool,
+}
+
+impl Notifier for Slow {
+    fn way(&self) -> Way {
+        if self.refuses { Way::Solapi } else { Way::Webhook }
+    }
+
+    fn send(&self, message: Message) -> BoxFuture<'_, Result<(), Fault>> {
+        let taken = || {
+            if self.refuses {
+                return Err(Fault::Refused);
+            }
+            let mut tick = self.tick.lock().unwrap();
+            let (began, count) = tick.filter(|(began, _)| began.elapsed() < TICK).unwrap_or((Instant::now(), 0));
+            *tick = Some((began, count + 1));
+            if count >= PER_TICK {
+                return Err(Fault::Full);
+            }
+            self.taken.lock().unwrap().push(message.key.clone());
+            Ok(())
+        };
+        std::future::ready(taken()).boxed()
+    }
+}
+
+struct House {
+    engine: Arc<Engine>,
+    figures: Arc<Figures>,
+    _stopping: tokio_util::sync::DropGuard,
+    _dir: TempDir,
+}
+
+fn open(ways: Vec<Arc<dyn Notifier>>) -> House {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::Sqlite(dir.path().to_owned());
+    let engine = Engine::open(&place, Arc::new(LocalBus::new(1)), Arc::new(Peers::none().unwrap()), &EngineConfig::default()).unwrap();
+    let access = Access::Home(Identity::open(dir.path()).unwrap());
+    let stopping = CancellationToken::new();
+    let figures = start_notify_with(&engine, ways, &access, (ROOM, LANES), &stopping);
+    House { engine, figures, _stopping: stopping.drop_guard(), _dir: dir }
+}
+
+impl House {
+    async fn queue(&self, key: String, topic: Topic) {
+        let (order, to) = (OrderId(Bits([1; 10])), AccountId(Bits([7; 10])));
+        let notice = Notice { order, store_name: Text::new("가게").ok(), to, channel: Channel::Inbox, topic, at_ms: now_ms() };
+        let stamp = Stamp { by: Actor::System, at_ms: now_ms() };
+        let order = Order { stream: key.into(), command: Command::Queue { notice }.into(), stamp, cause: None };
+        self.engine.dispatch(order, None).await.unwrap();
+    }
+
+    async fn all_done(&self) {
+        for _ in 0..6_000 {
+            let count = Slice { offset: 0, limit: 0, newest_first: false };
+            let waiting = |list: &&str| self.engine.list(Kind::Notice, list, count).unwrap().1;
+            if domain::notification::LISTS.iter().map(|list| waiting(list)).sum::<u64>() == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("notices wait for ever");
+    }
+
+    fn outcome(&self, key: &str) -> (Option<Way>, Option<Omitted>) {
+        let stored = self.engine.read(Kind::Notice, key).unwrap().unwrap();
+        let domain::Row::Notice(Some(known)) = &*stored.row else { panic!("{key} is no notice") };
+        (known.way, known.why)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_times_what_a_way_carries_sheds_progress_and_nothing_else() {
+    let way = Arc::new(Slow::default());
+    let house = open(vec![way.clone()]);
+    let key = |n: usize| format!("{}.customer.t{n}.inbox", OrderId(Bits([1; 10])));
+    let is_mandatory = |n: usize| n.is_multiple_of(10);
+    let topic = |n| if is_mandatory(n) { Topic::Delivered {} } else { Topic::Cooked {} };
+    let queued = stream::iter(0..NOTICES).map(|n| house.queue(key(n), topic(n)));
+    queued.buffer_unordered(500).for_each(|()| async {}).await;
+    house.all_done().await;
+
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    way.taken.lock().unwrap().iter().for_each(|key| *counts.entry(key.clone()).or_default() += 1);
+    assert!(counts.values().all(|count| *count == 1), "a notice went out twice");
+    let (mut shed, mut stale) = (0, 0);
+    for n in 0..NOTICES {
+        match (house.outcome(&key(n)), counts.contains_key(&key(n))) {
+            ((Some(Way::Webhook), None), true) => {}
+            ((None, Some(Omitted::Shed)), false) if !is_mandatory(n) => shed += 1,
+            ((None, Some(Omitted::Stale)), false) if !is_mandatory(n) => stale += 1,
+            (outcome, was_taken) => panic!("{}: {outcome:?}, taken: {was_taken}", key(n)),
+        }
+    }
+    assert!(shed > 0, "nothing was shed: the way was not overloaded");
+    assert_eq!((house.figures.skipped(Omitted::Shed), house.figures.skipped(Omitted::Stale)), (shed, stale));
+    assert!(house.figures.most() <= ROOM as u64, "{} waited", house.figures.most());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_way_is_for_what_the_first_refuses() {
+    let (first, second) = (Arc::new(Slow { refuses: true, ..Slow::default() }), Arc::new(Slow::default()));
+    let house = open(vec![first, second.clone()]);
+    house.queue("o.customer.delivered.inbox".into(), Topic::Placed { total: Won(1_000) }).await;
+    house.all_done().await;
+    assert_eq!(house.outcome("o.customer.delivered.inbox"), (Some(Way::Webhook), None));
+    assert_eq!(second.taken.lock().unwrap().len(), 1);
+
+    let nobody = open(vec![Arc::new(Slow { refuses: true, ..Slow::default() })]);
+    nobody.queue("o.customer.delivered.inbox".into(), Topic::Delivered {}).await;
+    nobody.all_done().await;
+    assert_eq!(nobody.outcome("o.customer.delivered.inbox"), (None, Some(Omitted::Unreachable)), "and is in the inbox");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_that_something_later_has_overtaken_is_not_told() {
+    let way = Arc::new(Slow::default());
+    let house = open(vec![way.clone()]);
+    let order = OrderId(Bits([1; 10]));
+    house.queue(format!("{order}.customer.delivered.inbox"), Topic::Delivered {}).await;
+    house.all_done().await;
+    let notice = Notice { at_ms: now_ms() - 60_000, ..notice_of(order) };
+    let stamp = Stamp { by: Actor::System, at_ms: now_ms() };
+    let key = format!("{order}.customer.cooking.inbox");
+    let ask = Order { stream: key.clone().into(), command: Command::Queue { notice }.into(), stamp, cause: None };
+    house.engine.dispatch(ask, None).await.unwrap();
+    house.all_done().await;
+    assert_eq!(house.outcome(&key), (None, Some(Omitted::Stale)));
+    assert_eq!(way.taken.lock().unwrap().len(), 1);
+}
+
+fn notice_of(order: OrderId) -> Notice {
+    let to = AccountId(Bits([7; 10]));
+    Notice { order, store_name: None, to, channel: Channel::Inbox, topic: Topic::Cooking {}, at_ms: 0 }
+}

@@ -1,0 +1,20 @@
+//! What is news: progress that something later has overtaken is not worth telling any more.
+
+use shared::{Millis, notice::Topic};
+
+/// What happened so lately is told, whatever has happened since: people read one after the other.
+pub const FRESH_MS: Millis = 5_000;
+/// Progress older than this is not news.
+pub const STALE_MS: Millis = 10 * 60 * 1000;
+
+/// The names of the notices of the same order, to the same reader, after which this topic says nothing new.
+pub fn overtaken_by(topic: &Topic) -> &'static [&'static str] {
+    static ENDS: [&str; 7] = ["cooking", "cooked", "delivered", "completed", "cancelled", "rejected", "cancel_refused"];
+    match topic {
+        Topic::Accepted { .. } | Topic::ChangeRequested { .. } => &ENDS[..6],
+        Topic::Cooking {} | Topic::Delayed { .. } | Topic::Overdue {} => &ENDS[1..5],
+        Topic::Cooked {} | Topic::Picked {} | Topic::Released {} => &ENDS[2..5],
+        Topic::CancelRequested {} => &ENDS[2..],
+        _ => &[],
+    }
+}

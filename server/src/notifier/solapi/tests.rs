@@ -1,0 +1,94 @@
+//! What is sent, and what the answers mean.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use super::*;
+use serde_json::json;
+use shared::{AccountId, OrderId, id::Bits};
+
+fn settings() -> Settings {
+    "https://api.solapi.com?from=0212345678&pf=KA01PF&template=KA01TP&template-en=KA01EN".parse().unwrap()
+}
+
+fn message(lang: Lang) -> Message {
+    let (to, order) = (AccountId(Bits([7; 10])), OrderId(Bits([1; 10])));
+    let phone = Phone::new("010-1234-5678").ok();
+    Message { key: "n1".into(), to, lang, text: "[가게] 조리를 시작했어요".into(), order, at_ms: 0, phone, again: false }
+}
+
+#[test]
+fn settings_are_read_and_mistakes_named() {
+    assert_eq!(settings().url.as_str(), "https://api.solapi.com/");
+    for (text, wanted) in [
+        ("https://api.solapi.com", "from is wanted"),
+        ("http://api.solapi.com?from=1&pf=a&template=b", "https"),
+        ("https://u:p@api.solapi.com?from=1&pf=a&template=b", "without a user"),
+        ("https://h?from=02-1&pf=a&template=b", "digits"),
+        ("https://h?from=1&pf=a&template=b&colour=red", "colour"),
+        ("https://h?from=1&pf=a&template=b&settle-ms=soon", "settle-ms"),
+    ] {
+        let why = text.parse::<Settings>().unwrap_err();
+        assert!(why.contains(wanted), "{text}: {why}");
+    }
+}
+
+#[test]
+fn requests_are_signed_as_solapi_checks_them() {
+    // HMAC-SHA256 of date and salt, as other implementations compute it.
+    let text = auth::header("KEY", "secret", 0, "salt").unwrap();
+    let wanted = "HMAC-SHA256 apiKey=KEY, date=1970-01-01T00:00:00Z, salt=salt, signature=";
+    assert!(text.starts_with(wanted), "{text}");
+    // RFC 4231, test case 2.
+    let rfc = signature("Jefe", "what do ya want ", "for nothing?");
+    assert_eq!(rfc, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
+#[test]
+fn each_language_has_its_template_and_phones_are_mobile() {
+    let way = Solapi::new(settings(), "k".parse().unwrap(), "s".parse().unwrap()).unwrap();
+    let ko = way.body(&message(Lang::Ko), "01012345678").unwrap();
+    assert_eq!(ko["message"]["kakaoOptions"]["templateId"], "KA01TP");
+    assert_eq!(ko["message"]["kakaoOptions"]["disableSms"], false);
+    assert_eq!(ko["message"]["customFields"]["nid"], "n1");
+    assert_eq!(way.body(&message(Lang::En), "0").unwrap()["message"]["kakaoOptions"]["templateId"], "KA01EN");
+    for (text, wanted) in [("010-1234-5678", Some("01012345678")), ("02-123-4567", None), ("0101234567890", None)] {
+        assert_eq!(mobile(&Phone::new(text).unwrap()).as_deref(), wanted);
+    }
+    assert!(!format!("{:?} {:?}", message(Lang::Ko), "s3cret".parse::<Hidden>()).contains("1234"));
+}
+
+#[test]
+fn only_what_says_so_is_accepted() {
+    let sent = |code: &str| serde_json::from_value::<Sent>(json!({ "statusCode": code, "messageId": "M4V" })).unwrap();
+    let failed = |code: &str| serde_json::from_value(json!({ "errorCode": code })).unwrap();
+    for (code, wanted) in [
+        ("2000", Verdict::Accepted),
+        ("3104", Verdict::Accepted),
+        ("1042", Verdict::Refused),
+        ("1030", Verdict::Broken),
+        ("9000", Verdict::Unknown),
+        ("200", Verdict::Unknown),
+        ("OK", Verdict::Unknown),
+    ] {
+        assert_eq!(answer::judge(200, Some(&sent(code)), None), wanted, "{code}");
+    }
+    assert_eq!(answer::judge(200, None, None), Verdict::Unknown);
+    assert_eq!(answer::judge(500, Some(&sent("2000")), None), Verdict::Unknown);
+    assert_eq!(answer::judge(200, Some(&sent("2000")), Some(&failed("x"))), Verdict::Unknown);
+    assert_eq!(answer::judge(400, None, Some(&failed("ValidationError"))), Verdict::Refused);
+    assert_eq!(answer::judge(400, None, None), Verdict::Unknown);
+    assert_eq!(answer::judge(403, None, Some(&failed("RequestTimeTooSkewed"))), Verdict::Broken);
+}
+
+#[test]
+fn a_page_is_read_as_a_whole_or_not_at_all() {
+    let page = |list: Value| serde_json::from_value::<Listed>(json!({ "messageList": list })).unwrap();
+    let one = |nid: &str, code: &str| json!({ "statusCode": code, "customFields": { "nid": nid } });
+    assert_eq!(page(json!({})).find("n1"), Some(Found::Nothing));
+    assert_eq!(page(json!({ "M1": one("n2", "2000"), "M2": { "statusCode": "2000" } })).find("n1"), Some(Found::Nothing));
+    assert_eq!(page(json!({ "M1": one("n1", "3104"), "M2": one("n1", "1042") })).find("n1"), Some(Found::Accepted));
+    assert_eq!(page(json!([one("n1", "1042")])).find("n1"), Some(Found::Refused));
+    assert_eq!(page(json!({ "M1": one("n1", "new") })).find("n1"), Some(Found::Unknown));
+    assert_eq!(page(json!("none")).find("n1"), None);
+    assert_eq!(page(json!({ "M1": 7 })).find("n1"), None);
+}
