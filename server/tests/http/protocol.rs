@@ -240,7 +240,7 @@ async fn the_openapi_document_lists_the_routes_and_nothing_else() {
     assert!(references > 50, "only {references} references");
     for route in routes::all() {
         let operation = &document["paths"][&route.path][route.method.as_str().to_lowercase()];
-        let takes = matches!(route.op, Op::Create(_) | Op::Join | Op::Login | Op::Verb(..) | Op::Ops(_, Ops::Drop));
+        let takes = matches!(route.op, Op::Create(_) | Op::Join | Op::Login | Op::Verb(..) | Op::Ops(_, Ops::Drop | Ops::Force));
         assert_eq!(operation["requestBody"].is_object(), takes, "{} {}", route.method, route.path);
     }
 }
