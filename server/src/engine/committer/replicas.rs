@@ -84,23 +84,30 @@ impl Committer {
             Touched::Rows(rows) => rows.into_iter().for_each(|row| drop(self.cache.remove(&row))),
             Touched::All => self.cache.clear(),
         }
-        let before = self.core.heads().to_vec();
+        // All of it is read before any of it counts as known: should the database fail in between, the next look begins here
+        // again, and no watcher has missed an event.
+        let mut news = vec![];
+        for (partition, (&from, &head)) in self.core.heads().iter().zip(&heads).enumerate() {
+            let mut at = from;
+            while at < head {
+                let mut events = self.reader.feed(partition as u16, at, MAX_SHOWN)?;
+                // What was committed since then is shown with the next news.
+                events.retain(|event| event.position.seq <= head);
+                let Some(last) = events.last() else { break };
+                at = last.position.seq;
+                news.push((partition as u16, events));
+            }
+        }
         let mut cursors = cursors;
         // A cursor that moved in memory only stays where it is, unless another replica has gone beyond it.
         self.unwritten.retain(|place, seq| cursors.get(place).is_none_or(|written| written < seq));
         cursors.extend(&self.unwritten);
         self.core.refreshed(heads, cursors.clone());
         self.doubtful = false;
-        let after = self.core.heads().to_vec();
         self.tell_progress(&cursors);
-        for (partition, (mut at, head)) in before.into_iter().zip(after).enumerate() {
-            while at < head {
-                let events = self.reader.feed(partition as u16, at, MAX_SHOWN)?;
-                let Some(last) = events.last() else { break };
-                at = last.position.seq;
-                self.live.publish(&events);
-                self.commits.publish(self.context, partition as u16, events.into());
-            }
+        for (partition, events) in news {
+            self.live.publish(&events);
+            self.commits.publish(self.context, partition, events.into());
         }
         Ok(())
     }
