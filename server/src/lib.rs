@@ -10,6 +10,7 @@
 //! - [`service`]: which parts run in this process, and how they ask those that run in others.
 //! - [`metrics`]: what is counted, for Prometheus.
 //! - [`traces`]: what followed from what, for OpenTelemetry; off unless set.
+//! - `outside`: what calls to somebody else's server have in common. `random`: jitter and names.
 //! - [`config`], [`start`]: from flags to a running server.
 
 pub mod breaker;
@@ -22,7 +23,9 @@ pub mod identity;
 pub mod journal;
 pub mod metrics;
 pub mod notifier;
+mod outside;
 pub mod provider;
+mod random;
 pub mod service;
 pub mod start;
 pub mod traces;

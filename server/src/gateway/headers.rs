@@ -4,8 +4,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use std::net::IpAddr;
 
 pub use crate::service::peers::DEADLINE;
-use crate::service::peers::SERVICE;
 use crate::traces::span::TRACEPARENT;
+use crate::{random::random, service::peers::SERVICE};
 
 /// The header that names a request through all services and logs.
 pub const CORRELATION: &str = "baemin-correlation";
@@ -106,7 +106,7 @@ pub fn correlation(headers: &HeaderMap) -> HeaderValue {
 }
 
 fn fresh() -> HeaderValue {
-    let name = format!("{:016x}{:016x}", super::random(), super::random());
+    let name = format!("{:016x}{:016x}", random(), random());
     HeaderValue::try_from(name).unwrap_or(HeaderValue::from_static("none"))
 }
 

@@ -38,7 +38,6 @@ use pool::{Http, Pool};
 use shared::problem::Code;
 use std::{
     future::Future,
-    hash::{BuildHasher, RandomState},
     net::SocketAddr,
     sync::{
         Arc,
@@ -292,9 +291,4 @@ async fn named(gateway: Arc<Gateway>, mut request: Request, next: Next) -> Respo
         span.answered(&response);
     }
     response
-}
-
-/// A number that nobody can guess cheaply, for jitter and names.
-fn random() -> u64 {
-    RandomState::new().hash_one(0u8)
 }

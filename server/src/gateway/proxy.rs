@@ -8,6 +8,7 @@ use super::{
 use crate::{
     breaker::Permit,
     http::{MAX_BODY, caller::language, problem::Trouble},
+    random::random,
 };
 use axum::{
     body::{Body, Bytes, HttpBody},
@@ -94,7 +95,7 @@ struct Leave<'a> {
 impl Leave<'_> {
     fn done(mut self, failed: bool, took: Duration) {
         if let Some(permit) = self.permit.take() {
-            self.pool.breaker().done(permit, failed, took.as_millis() as u64, self.gateway.now_ms(), super::random());
+            self.pool.breaker().done(permit, failed, took.as_millis() as u64, self.gateway.now_ms(), random());
         }
     }
 }
@@ -106,7 +107,7 @@ impl Drop for Leave<'_> {
         if took.as_millis() as u64 > self.gateway.config.breaker.slow_ms
             && let Some(permit) = self.permit.take()
         {
-            self.pool.breaker().done(permit, false, took.as_millis() as u64, self.gateway.now_ms(), super::random());
+            self.pool.breaker().done(permit, false, took.as_millis() as u64, self.gateway.now_ms(), random());
         }
         if let Some(permit) = self.permit.take() {
             self.pool.breaker().cancel(permit);
@@ -163,7 +164,7 @@ async fn attempts(
         tried.reached += u32::from(cause == Cause::Lost);
         tried.since_ms = began.elapsed().as_millis() as u64;
         let other = pool.pick(&asked, gateway.now_ms()).1;
-        let pause = retry::again(&gateway.config.retry, &mut pool.budget(), cause, call.repeatable, tried, other, super::random());
+        let pause = retry::again(&gateway.config.retry, &mut pool.budget(), cause, call.repeatable, tried, other, random());
         let pause = pause.map(Duration::from_millis).filter(|pause| Instant::now() + *pause < deadline);
         let Some(pause) = pause else {
             tracing::warn!(service = pool.name, ?cause, tries = tried.all, "a service does not answer");

@@ -4,7 +4,7 @@ use super::{
     Traces,
     span::{self, Kind, Span, SpanId, TRACEPARENT, TraceId, Value},
 };
-use crate::{engine::now_ms, gateway::headers, http::routes};
+use crate::{engine::now_ms, gateway::headers, http::routes, random::random};
 use axum::{
     extract::Request,
     http::{HeaderMap, HeaderValue, Method, header},
@@ -12,7 +12,6 @@ use axum::{
 };
 use shared::{OrderId, event::Position};
 use std::{
-    hash::{BuildHasher, RandomState},
     sync::{Arc, LazyLock},
     time::Instant,
 };
@@ -30,7 +29,7 @@ pub struct Open {
 impl Open {
     fn new(traces: &Arc<Traces>, trace: TraceId, parent: Option<SpanId>, name: String, kind: Kind) -> Self {
         let start_ns = span::nanos(now_ms());
-        let id = RandomState::new().hash_one(0u8).max(1).to_be_bytes();
+        let id = random().max(1).to_be_bytes();
         let span = Span { trace, id, parent, name, kind, start_ns, end_ns: start_ns, attributes: vec![], failed: false };
         Self { traces: traces.clone(), began: Instant::now(), span: Some(span) }
     }

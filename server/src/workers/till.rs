@@ -10,11 +10,11 @@ use crate::{
     engine::now_ms,
     metrics::Page,
     provider::{Answer, Ask, Provider},
+    random::random,
 };
 use shared::Millis;
 use std::{
     collections::HashSet,
-    hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -190,9 +190,10 @@ impl Till {
         answer
     }
 
-    /// What was asked before may have been done: the provider is asked what became of it first.
+    /// What was asked before may have been done: the provider is asked what became of a charge first. A refund that is
+    /// asked again looks by itself.
     async fn exchange(&self, ask: Ask, way: Way, again: bool) -> Answer {
-        if again {
+        if again && way == Way::Charge {
             if let Some(found) = self.provider.look_up(&ask.key).await {
                 return found;
             }
@@ -266,9 +267,4 @@ impl Till {
     fn clock_ms(&self) -> u64 {
         self.began.elapsed().as_millis() as u64
     }
-}
-
-/// For jitter: nobody must be able to guess it cheaply.
-fn random() -> u64 {
-    RandomState::new().hash_one(0u8)
 }

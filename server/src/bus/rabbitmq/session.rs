@@ -3,12 +3,11 @@
 //! The client library's own recovery stays off: it forgets settings, stops after some attempts, and was seen to hang.
 
 use super::Counters;
-use crate::bus::RabbitPlace;
+use crate::{bus::RabbitPlace, random::part_of};
 use lapin::{Connection, ConnectionProperties};
 use std::{
     convert::Infallible,
     future::Future,
-    hash::{BuildHasher, Hasher, RandomState},
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
@@ -92,11 +91,4 @@ async fn connect<R: Role>(place: &RabbitPlace) -> Result<Connection, Trouble> {
     uri.query.heartbeat = Some(HEARTBEAT_S);
     let properties = ConnectionProperties::default().with_connection_name(format!("baemin {}", R::NAME).into());
     within("connecting", Connection::connect_uri(uri, properties)).await
-}
-
-/// Full jitter: processes that lost the same broker do not come back together.
-fn part_of(bound: Duration) -> Duration {
-    // Every hasher of the standard library is seeded at random.
-    let random = RandomState::new().build_hasher().finish();
-    bound.mul_f64(random as f64 / u64::MAX as f64)
 }

@@ -1,7 +1,10 @@
 //! One connection: how it is made, how long everything on it may take, and how long to wait before the next try.
 
 use super::schema_name;
-use crate::journal::{Fault, PostgresPlace};
+use crate::{
+    journal::{Fault, PostgresPlace},
+    random::part_of,
+};
 use shared::Context;
 use std::{
     sync::Arc,
@@ -147,17 +150,6 @@ impl Backoff {
     fn failed(&mut self) {
         let most = FIRST_BACKOFF.saturating_mul(1 << self.failures.min(10)).min(MAX_BACKOFF);
         self.failures += 1;
-        self.until = Some(Instant::now() + most.mul_f64(random() as f64 / u64::MAX as f64));
+        self.until = Some(Instant::now() + part_of(most));
     }
-}
-
-/// A random number, as good as the system's.
-pub fn random() -> u64 {
-    let mut bytes = [0; 8];
-    // Should there be no randomness at all, the clock must do: this guards against coincidence, not against people.
-    if aws_lc_rs::rand::fill(&mut bytes).is_err() {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        return now.map_or(0, |now| now.as_nanos() as u64);
-    }
-    u64::from_le_bytes(bytes)
 }

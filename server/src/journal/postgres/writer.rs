@@ -4,9 +4,12 @@ use super::{
     Own,
     columns::{COLUMNS, Columns},
     lease, schema,
-    session::{Connection, Session, Trouble, random},
+    session::{Connection, Session, Trouble},
 };
-use crate::journal::{Commit, DueTimer, Fault, Journal, News, PostgresPlace, Share, Stored, Touched, Unwritten};
+use crate::{
+    journal::{Commit, DueTimer, Fault, Journal, News, PostgresPlace, Share, Stored, Touched, Unwritten},
+    random::random,
+};
 use domain::Row as DomainRow;
 use shared::{Context, Kind, Millis};
 use std::{

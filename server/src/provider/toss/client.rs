@@ -4,10 +4,11 @@ use super::{
     Settings,
     wire::{self, Cancel, Checkout, Confirm, Opened, Payment, Reply, is_payment_key},
 };
+use crate::outside::{self, Heard};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::{
-    Client, RequestBuilder, Response, Url,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+    Client, RequestBuilder, Url,
+    header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue},
     redirect,
 };
 use serde::de::DeserializeOwned;
@@ -105,26 +106,9 @@ impl Caller {
 }
 
 async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Reply<T> {
-    let Ok(mut response) = request.send().await else { return Reply::Unclear("no answer came") };
-    let (status, is_json) = (response.status().as_u16(), is_json(response.headers()));
-    match body(&mut response).await {
-        Ok(body) => wire::read(status, is_json, &body),
-        Err(why) => Reply::Unclear(why),
+    match outside::ask(request, MAX_BYTES).await {
+        Ok(Heard { status, is_json, body: Some(body) }) => wire::read(status.as_u16(), is_json, &body),
+        Ok(Heard { body: None, .. }) => Reply::Unclear("it broke off, or is too long"),
+        Err(_) => Reply::Unclear("no answer came"),
     }
-}
-
-async fn body(response: &mut Response) -> Result<Vec<u8>, &'static str> {
-    let mut body = vec![];
-    while let Some(chunk) = response.chunk().await.map_err(|_| "it broke off")? {
-        if body.len() + chunk.len() > MAX_BYTES {
-            return Err("it is too long");
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let said = headers.get(CONTENT_TYPE).and_then(|said| said.to_str().ok()).unwrap_or_default();
-    said.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
 }
