@@ -177,15 +177,12 @@ fn cursors_move(stage: &Stage) {
     assert_eq!(stage.open(1).0.cursors().unwrap(), expected);
 }
 
+fn answer(key: u8, body: Option<&str>, at_ms: i64) -> Answer {
+    Answer { key: [key; 16], fingerprint: [7; 16], stream: "a".into(), body: body.map(|body| body.into()), at_ms }
+}
+
 fn requests_are_remembered(stage: &Stage) {
     let (mut journal, reader) = stage.open(1);
-    let answer = |key: u8, body: Option<&str>, at_ms| Answer {
-        key: [key; 16],
-        fingerprint: [7; 16],
-        stream: "a".into(),
-        body: body.map(|body| body.into()),
-        at_ms,
-    };
     let remember = |journal: &mut dyn Journal, answers| journal.commit(&Commit { answers, ..Commit::default() }).unwrap();
     assert!(!journal.answered([1; 16]).unwrap());
     remember(&mut *journal, vec![answer(1, None, 10), answer(2, None, 20)]);
@@ -268,27 +265,37 @@ fn one_that_is_alone_has_everything(stage: &Stage) {
     assert_eq!(news.touched, Touched::Rows(vec![]), "one's own commit is no news");
 }
 
-/// The file as it was before refused reactions had numbers that are never used again.
+/// The file as its first version had it.
+const FIRST: [&str; 6] = [
+    "create table a (key blob primary key, fingerprint blob not null, stream text not null, body blob, at_ms integer not null) without rowid",
+    "insert into a select key, fingerprint, stream, body, at_ms from answers",
+    "drop table answers",
+    "alter table a rename to answers",
+    "create table p (id integer primary key, body text not null)",
+    "insert into p select id, body from parked",
+];
+
 #[test]
 fn an_older_file_is_migrated() {
     let stage = Stage::sqlite();
-    let (mut journal, reader) = stage.open(1);
-    journal.commit(&Commit { parked: vec![parked(1), parked(2)], rows: vec![put("a", 1)], ..Commit::default() }).unwrap();
+    let (mut journal, reader) = stage.open(2);
+    let mut first = Commit { parked: vec![parked(1), parked(2)], rows: vec![put("a", 1)], ..appends(events(1, 0, 3)) };
+    first.answers = vec![answer(1, Some("one"), 5), answer(2, None, 4)];
+    journal.commit(&first).unwrap();
     drop((journal, reader));
-    for step in [
-        "create table before (id integer primary key, body text not null)",
-        "insert into before select id, body from parked",
-        "drop table parked",
-        "alter table before rename to parked",
-        "pragma user_version = 1",
-    ] {
-        stage.sql(step);
-    }
-    let (mut journal, reader) = stage.open(1);
+    let last = ["drop table parked", "alter table p rename to parked", "pragma user_version = 1"];
+    FIRST.iter().chain(&last).for_each(|step| drop(stage.sql(step)));
+
+    let (mut journal, reader) = stage.open(2);
     let before: Vec<i64> = reader.parked(None, 9).unwrap().into_iter().map(|(id, _)| id).collect();
     assert_eq!(before, [2, 1]);
     assert_eq!(reader.load(Kind::Customer, "a").unwrap().unwrap().version, 1);
+    assert_eq!((positions(&*reader, 1, 0, 9), journal.heads().unwrap()), (vec![1, 2, 3], vec![0, 3]));
+    assert_eq!((reader.answer([1; 16]).unwrap(), reader.answer([2; 16]).unwrap()), (Some(answer(1, Some("one"), 5)), Some(answer(2, None, 4))));
+    // The oldest are forgotten first, although they came later.
+    assert_eq!(journal.forget_answers(5, 1).unwrap(), 1);
+    assert!(reader.answer([2; 16]).unwrap().is_none());
     journal.commit(&Commit { parked_gone: vec![2], ..Commit::default() }).unwrap();
     journal.commit(&Commit { parked: vec![parked(3)], ..Commit::default() }).unwrap();
-    assert_eq!(reader.parked(None, 1).unwrap()[0].0, 3);
+    assert_eq!(reader.parked(None, 1).unwrap()[0].0, 3, "a number is used once");
 }

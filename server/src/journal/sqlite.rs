@@ -17,7 +17,7 @@ use std::{
 };
 
 /// The schema that this code reads and writes. An older file is brought up to it, a newer one is refused.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 
 /// Each step brings a file from the version of its index to the next.
 const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [
@@ -42,6 +42,16 @@ const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [
     create table parked (id integer primary key autoincrement, body text not null);
     insert into parked select id, body from parked_before order by id;
     drop table parked_before;
+",
+    // Keys arrive in no order, and every page that a commit touches is written: so they lie in a small tree of their own,
+    // and the records in the order of their time.
+    "
+    alter table answers rename to answers_before;
+    create table answers (id integer primary key, key blob not null unique, fingerprint blob not null, stream text not null, body blob,
+        at_ms integer not null);
+    insert into answers (key, fingerprint, stream, body, at_ms)
+        select key, fingerprint, stream, body, at_ms from answers_before order by at_ms;
+    drop table answers_before;
 ",
 ];
 
@@ -230,7 +240,8 @@ impl Journal for SqliteJournal {
     }
 
     fn forget_answers(&mut self, before_ms: Millis, limit: usize) -> Result<usize, Fault> {
-        let sql = "delete from answers where key in (select key from answers where at_ms < ? limit ?)";
+        // They are there in the order of their time, so only the first ones are looked at.
+        let sql = "delete from answers where at_ms < ? and id in (select id from answers order by id limit ?)";
         Ok(self.connection.prepare_cached(sql)?.execute(params![before_ms, limit as i64])?)
     }
 }
@@ -255,8 +266,10 @@ fn write(connection: &mut Connection, commit: &Commit) -> Result<(), Fault> {
         ])?;
     }
     for answer in &commit.answers {
-        tx.prepare_cached("insert into answers values (?, ?, ?, ?, ?) on conflict do update set body = coalesce(body, excluded.body)")?
-            .execute(params![answer.key, answer.fingerprint, &*answer.stream, answer.body, answer.at_ms])?;
+        let sql = "insert into answers (key, fingerprint, stream, body, at_ms) values (?, ?, ?, ?, ?)
+            on conflict (key) do update set body = coalesce(body, excluded.body)";
+        let Answer { key, fingerprint, stream, body, at_ms } = answer;
+        tx.prepare_cached(sql)?.execute(params![key, fingerprint, &**stream, body, at_ms])?;
     }
     for parked in &commit.parked {
         tx.prepare_cached("insert into parked (body) values (?)")?.execute([serde_json::to_string(parked)?])?;

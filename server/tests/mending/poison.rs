@@ -193,15 +193,15 @@ const NEWER: &str = "placed_by_voice";
 fn write_newer(dir: &Path) {
     let orders = database(dir, Context::Order);
     let broken: HashSet<String> = broken().collect();
-    let mut statement = orders.prepare("select rowid, body from journal").unwrap();
+    let mut statement = orders.prepare("select seq, body from journal").unwrap();
     let bodies: Vec<(i64, String)> = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect();
-    for (row, body) in bodies {
+    for (seq, body) in bodies {
         let mut events: Vec<Value> = serde_json::from_str(&body).unwrap();
         for event in events.iter_mut().filter(|event| event["version"] == 1 && broken.contains(event["stream"].as_str().unwrap())) {
             assert_eq!(event["event"]["order"]["type"].take(), "placed");
             event["event"]["order"]["type"] = NEWER.into();
         }
-        orders.execute("update journal set body = ? where rowid = ?", (serde_json::to_string(&events).unwrap(), row)).unwrap();
+        orders.execute("update journal set body = ? where seq = ?", (serde_json::to_string(&events).unwrap(), seq)).unwrap();
     }
 }
 

@@ -13,6 +13,7 @@ use lapin::{
     types::{AMQPValue, FieldTable, ShortString},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 use shared::{Recorded, event::Position};
 use std::sync::Arc;
 
@@ -45,7 +46,7 @@ pub struct Message {
 }
 
 /// A CloudEvent as it stands in a batch.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Envelope<T> {
     specversion: String,
     id: String,
@@ -54,10 +55,16 @@ struct Envelope<T> {
     subject: String,
     time: String,
     datacontenttype: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     correlationid: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     causationid: Option<String>,
+    data: T,
+}
+
+/// What is read of it: the event says everything else, too.
+#[derive(Deserialize)]
+struct Carried<T> {
     data: T,
 }
 
@@ -75,12 +82,12 @@ struct Named<'a> {
 pub fn encode(batch: &Batch) -> Result<Vec<Message>, serde_json::Error> {
     let (mut messages, mut group, mut bytes) = (vec![], vec![], 0);
     for event in batch.iter() {
-        let body = serde_json::to_string(event)?;
-        if !group.is_empty() && bytes + body.len() > MAX_BYTES {
+        let body = to_raw_value(event)?;
+        if !group.is_empty() && bytes + body.get().len() > MAX_BYTES {
             messages.push(message(&std::mem::take(&mut group))?);
             bytes = 0;
         }
-        bytes += body.len();
+        bytes += body.get().len();
         group.push((Named::new(event)?, body));
     }
     if !group.is_empty() {
@@ -109,11 +116,11 @@ pub fn decode(key: &str, properties: &BasicProperties, body: &[u8]) -> Result<(S
 }
 
 fn read_several(body: &[u8]) -> serde_json::Result<Vec<Arc<Recorded>>> {
-    let understood: serde_json::Result<Vec<Envelope<Arc<Recorded>>>> = serde_json::from_slice(body);
+    let understood: serde_json::Result<Vec<Carried<Arc<Recorded>>>> = serde_json::from_slice(body);
     if let Ok(envelopes) = understood {
         return Ok(envelopes.into_iter().map(|envelope| envelope.data).collect());
     }
-    let envelopes: Vec<Envelope<serde_json::Value>> = serde_json::from_slice(body)?;
+    let envelopes: Vec<Carried<serde_json::Value>> = serde_json::from_slice(body)?;
     envelopes.into_iter().map(|envelope| Recorded::read_any(envelope.data).map(Arc::new)).collect()
 }
 
@@ -141,9 +148,9 @@ impl<'a> Named<'a> {
     }
 }
 
-fn message(group: &[(Named<'_>, String)]) -> Result<Message, serde_json::Error> {
+fn message(group: &[(Named<'_>, Box<RawValue>)]) -> Result<Message, serde_json::Error> {
     match group {
-        [(named, body)] => Ok(single(named, body)),
+        [(named, body)] => Ok(single(named, body.get())),
         _ => several(group),
     }
 }
@@ -172,10 +179,10 @@ fn single(named: &Named<'_>, body: &str) -> Message {
     Message { key: key(named.event, &named.name), id: envelope.id, properties, body: body.as_bytes().to_vec() }
 }
 
-fn several(group: &[(Named<'_>, String)]) -> Result<Message, serde_json::Error> {
+fn several(group: &[(Named<'_>, Box<RawValue>)]) -> Result<Message, serde_json::Error> {
     let (first, last) = (&group[0].0, &group[group.len() - 1].0);
     let id = format!("{}-{}", id(&first.event.position), last.event.position.seq);
-    let envelopes: Vec<_> = group.iter().map(|(named, _)| named.envelope(named.event)).collect();
+    let envelopes: Vec<_> = group.iter().map(|(named, body)| named.envelope(body)).collect();
     let mut properties = properties(SEVERAL, &id, first.event).with_type(BATCH.into());
     if group.iter().all(|(named, _)| named.correlation == first.correlation) {
         properties = properties.with_correlation_id(short(&first.correlation));

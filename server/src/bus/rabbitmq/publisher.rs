@@ -16,6 +16,7 @@ use lapin::{
     BasicProperties, Channel, Confirmation, Connection,
     options::{BasicPublishOptions, ConfirmSelectOptions},
 };
+use shared::Context;
 use std::{
     collections::{BTreeMap, HashMap},
     convert::Infallible,
@@ -62,13 +63,17 @@ pub struct Publisher {
     probed: Option<Instant>,
     /// Since when the broker takes nothing.
     blocked: Option<Instant>,
+    /// Contexts that one of our own listens to. Nobody has to hear the others, and the broker would send each of their
+    /// messages back whole.
+    heard: Vec<Context>,
 }
 
 impl Publisher {
     /// Publishes what comes into this backlog.
     pub fn new(backlog: Arc<Backlog>, counters: Arc<Counters>) -> Self {
         let (pending, confirmed, refused) = (BTreeMap::new(), HashMap::new(), HashMap::new());
-        Self { backlog, counters, pending, next: 0, confirmed, refused, again: None, probed: None, blocked: None }
+        let heard = Context::ALL.iter().flat_map(|context| domain::sources(*context)).collect();
+        Self { backlog, counters, pending, next: 0, confirmed, refused, again: None, probed: None, blocked: None, heard }
     }
 
     async fn work(&mut self, connection: &Connection) -> Result<Infallible, Trouble> {
@@ -108,8 +113,9 @@ impl Publisher {
             pending.sent = Some(Instant::now());
             self.counters.published.fetch_add(1, Relaxed);
             let (channel, message) = (channel.clone(), pending.message.clone());
+            let mandatory = self.heard.contains(&pending.source.0);
             let confirm = async move {
-                let options = BasicPublishOptions { mandatory: true, ..Default::default() };
+                let options = BasicPublishOptions { mandatory, ..Default::default() };
                 let Message { key, properties, body, .. } = &*message;
                 channel.basic_publish(topology::EVENTS.into(), key.as_str().into(), options, body, properties.clone()).await?.await
             };

@@ -156,11 +156,14 @@ impl Committer {
     /// The first piece of work, and what shares its transaction: whatever has arrived meanwhile, and, if nobody waits for
     /// an answer, what arrives in a moment.
     fn gather(&mut self, first: Work) -> Vec<Work> {
-        let linger = if self.busy { self.linger.max(BUSY_LINGER) } else { self.linger };
-        let until = Instant::now() + linger;
+        if self.busy {
+            // Asleep and not at the inbox: there, each arrival would wake it.
+            std::thread::sleep(BUSY_LINGER);
+        }
+        let until = Instant::now() + self.linger;
         let mut work = vec![first];
         while work.len() < MAX_BATCH {
-            let patient = !linger.is_zero() && (self.busy || !work.last().is_some_and(Work::is_urgent));
+            let patient = !self.linger.is_zero() && !work.last().is_some_and(Work::is_urgent);
             let next = if patient {
                 self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())).ok()
             } else {

@@ -9,11 +9,11 @@ use shared::Context;
 use tokio_postgres::Client;
 
 /// The schema that this code reads and writes. An older one is brought up to it, a newer one is refused.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 
 /// Each step brings a schema from the version of its index to the next. Functions are named with the version that brought
 /// them, because replicas of two versions run side by side while one takes over from the other.
-const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [include_str!("1.sql")];
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [include_str!("1.sql"), include_str!("2.sql")];
 
 /// How long to wait while another replica brings the schema up: longer than any step takes.
 const MIGRATION_LOCK: &str = "30s";

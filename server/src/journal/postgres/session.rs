@@ -27,6 +27,9 @@ const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(5);
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 /// The longest wait after any failure to connect, so that a database that is back is soon used.
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
+/// Every statement of the journal goes by a key. A session keeps its plans, and one made while the tables were small would
+/// read them whole for each commit long after they have grown.
+const BY_KEY: &str = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off";
 
 /// A connection with its statements.
 pub struct Session {
@@ -112,7 +115,7 @@ pub async fn connect(place: &PostgresPlace, context: Context) -> Result<Client, 
     // Later options win: what is given in the URL cannot weaken these.
     config.options(format!(
         "{given} -c search_path={schema} -c synchronous_commit=on -c statement_timeout={statement} -c lock_timeout={lock} \
-         -c idle_in_transaction_session_timeout={idle} -c jit=off -c client_encoding=UTF8"
+         -c idle_in_transaction_session_timeout={idle} -c jit=off -c client_encoding=UTF8 {BY_KEY}"
     ));
     config.application_name(&schema).connect_timeout(CONNECT).tcp_user_timeout(ANSWER);
     let (client, connection) = within(CONNECT, config.connect(NoTls)).await??;
