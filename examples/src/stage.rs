@@ -53,13 +53,19 @@ impl Stage {
     /// # Errors
     /// The server cannot be started.
     pub fn open() -> Told<Self> {
+        Self::open_with(|_| {})
+    }
+
+    /// The same with other settings of the server.
+    ///
+    /// # Errors
+    /// The server cannot be started.
+    pub fn open_with(set_up: impl FnOnce(&mut Command)) -> Told<Self> {
         let (bin, folder) = (binaries()?, fresh("stage")?);
-        let mut server = Command::new(bin.join("baemin-server"))
-            .args(["--listen", "127.0.0.1:0", "--data"])
-            .arg(folder.join("data"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|e| format!("baemin-server cannot be started: {e}"))?;
+        let mut server = Command::new(bin.join("baemin-server"));
+        server.args(["--listen", "127.0.0.1:0", "--data"]).arg(folder.join("data")).stdout(Stdio::piped());
+        set_up(&mut server);
+        let mut server = server.spawn().map_err(|e| format!("baemin-server cannot be started: {e}"))?;
         let out = server.stdout.take().ok_or("no output")?;
         let mut stage = Self { server: Some(server), url: String::new(), folder, bin, checks: 0 };
         let ready = first_line(out)?;
@@ -83,12 +89,17 @@ impl Stage {
         self.folder.join("data")
     }
 
+    /// Where people keep their logins.
+    pub fn home(&self) -> PathBuf {
+        self.folder.join("home")
+    }
+
     /// A command line of somebody, ready to be run.
     pub fn command(&self, who: &str, args: &str) -> Command {
         let mut command = Command::new(self.bin.join("baemin"));
         let lang = if who == "choi" { "en" } else { "ko" };
         command.args(["--profile", who, "--lang", lang, "--no-input", "--yes"]).args(words(args));
-        command.env("BAEMIN_HOME", self.folder.join("home")).env("BAEMIN_SERVER", &self.url).env("BAEMIN_PASSWORD", "a-long-password");
+        command.env("BAEMIN_HOME", self.home()).env("BAEMIN_SERVER", &self.url).env("BAEMIN_PASSWORD", "a-long-password");
         command.env("NO_COLOR", "1").stdin(Stdio::null());
         command
     }

@@ -131,6 +131,26 @@ fn kept(stage: &Stage) {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(ends(stage, "kim", "customer pay last", 5).contains("이미 결제한 주문이에요"));
+    reconciled(stage);
+}
+
+/// The books are compared, and a hole in them ends with another code, so that a script notices.
+fn reconciled(stage: &Stage) {
+    let korea = jiff::tz::TimeZone::fixed(jiff::tz::offset(9));
+    let today = jiff::Timestamp::now().to_zoned(korea).date();
+    let told = run(stage, "ops", &format!("ops reconcile --date {today}"));
+    assert!(told.contains(&format!("{today} 모두")) && told.contains("원장과 결제사의 기록이 같아요"), "{told}");
+    assert!(run(stage, "choi", "ops reconcile").contains("The ledger and the provider agree."), "yesterday");
+    let provider = rusqlite::Connection::open(stage.data().join("provider.db")).unwrap();
+    provider.busy_timeout(PATIENCE).unwrap();
+    assert!(provider.execute("update movements set amount = amount + 100 where kind = 'charge'", []).unwrap() > 0);
+    let told = ends(stage, "ops", &format!("ops reconcile --date {today}"), 1);
+    assert!(told.contains("다름") && told.contains("ops saga ord_"), "{told}");
+    let json = stage.command("ops", &format!("ops reconcile --date {today} -o json")).output().unwrap();
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((&json["agrees"], &json["date"]), (&false.into(), &today.to_string().into()), "{json}");
+    ends(stage, "ops", "ops reconcile --date yesterday", 2);
+    ends(stage, "kim", "ops reconcile", 4);
 }
 
 /// Something is parked, as the rules would park it, and is mended.

@@ -11,6 +11,7 @@
 //! - [`metrics`]: what is counted, for Prometheus.
 //! - [`traces`]: what followed from what, for OpenTelemetry; off unless set.
 //! - `outside`: what calls to somebody else's server have in common. `random`: jitter and names.
+//! - [`reconcile`]: the ledger beside the provider's own record.
 //! - [`config`], [`start`]: from flags to a running server.
 
 pub mod breaker;
@@ -26,6 +27,7 @@ pub mod notifier;
 mod outside;
 pub mod provider;
 mod random;
+pub mod reconcile;
 pub mod service;
 pub mod start;
 pub mod traces;

@@ -2,6 +2,7 @@
 //! that does not answer is said to be away instead of hiding the others.
 
 mod breaker;
+mod reconcile;
 mod saga;
 mod words;
 
@@ -36,6 +37,8 @@ pub enum Command {
     Lag,
     /// 결제사 앞의 차단기를 보거나 정하기 | The breaker before the payment provider: see it, or set it
     Breaker(breaker::Args),
+    /// 하루의 원장을 결제사의 기록과 비교하기 | Compare a day's ledger with the payment provider's record
+    Reconcile(reconcile::Args),
     /// 처리하지 못하고 따로 둔 것 | What could not be done and is parked
     #[command(subcommand)]
     Parked(Parked),
@@ -118,6 +121,7 @@ pub async fn run(ctx: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Health => health(ctx).await,
         Command::Lag => lag(ctx).await,
         Command::Breaker(args) => breaker::run(ctx, args).await.map(|()| Exit::Done),
+        Command::Reconcile(args) => reconcile::run(ctx, args).await,
         Command::Parked(Parked::List) => list(ctx).await,
         Command::Parked(Parked::Show { id }) => show(ctx, id).await.map(|()| Exit::Done),
         Command::Parked(Parked::Replay { ids, all: false }) => replay(ctx, &ids).await,

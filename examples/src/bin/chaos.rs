@@ -2,7 +2,11 @@
 
 use clap::Parser;
 use examples::{
-    chaos::{options::Options, run::run, say},
+    chaos::{
+        options::{Options, Scenario},
+        run::run,
+        say, trouble,
+    },
     seed::Seed,
 };
 use std::{
@@ -44,7 +48,10 @@ async fn play(options: &Options, seed: u64, folder: &Path) -> Result<bool, Strin
         return Err(format!("{}: the folder is not empty", folder.display()));
     }
     let folder: PathBuf = folder.canonicalize().map_err(|e| named(e, folder))?;
-    let outcome = run(options, seed, &folder).await?;
+    let outcome = match options.scenario.and_then(Scenario::trouble) {
+        Some(trouble) => trouble::run(options, &trouble, &folder).await?,
+        None => run(options, seed, &folder).await?,
+    };
     let wrong = outcome.verdict.found.iter().map(ToString::to_string).chain(outcome.missed.iter().cloned());
     let mut shown: BTreeMap<String, usize> = BTreeMap::new();
     for text in wrong {

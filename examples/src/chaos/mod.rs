@@ -5,6 +5,7 @@
 //!
 //! - [`plant`]: what is broken: one process, or a process for each service with a database and a broker.
 //! - [`faults`]: how. [`rounds`]: when. [`scenario`]: a single long fault, and the figures that it must show.
+//! - [`trouble`]: the payment provider in trouble, under an open load; a run of its own.
 //! - [`client`], [`steady`], [`insist`], [`log`]: who orders meanwhile, and what they write down. [`settle`]: what comes after.
 
 pub mod client;
@@ -18,6 +19,7 @@ pub mod run;
 pub mod scenario;
 pub mod settle;
 pub mod steady;
+pub mod trouble;
 
 use std::io::Write;
 

@@ -90,6 +90,12 @@ pub enum Scenario {
     ReplicaDies,
     /// Each process is stopped and started again in turn.
     RollingRestart,
+    /// The payment provider, over its own protocol, does not answer; always one process on one folder.
+    ProviderHung,
+    /// Half of its answers are errors.
+    ProviderFailing,
+    /// Each of its answers takes ten seconds and more.
+    ProviderSlow,
 }
 
 fn span(text: &str) -> Result<(u64, u64), String> {

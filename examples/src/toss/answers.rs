@@ -1,6 +1,6 @@
 //! The words on the wire: a payment with the fields that the real one has, Korean words and masked card included, and errors.
 
-use super::bank::{Cancel, No, Payment};
+use super::bank::{Cancel, Moved, No, Payment};
 use hyper::body::Bytes;
 use jiff::{
     Timestamp,
@@ -120,6 +120,30 @@ fn cancelled(payment: &Payment, n: usize, cancel: &Cancel) -> Value {
         "refundableAmount": cancel.left, "easyPayDiscountAmount": 0, "canceledAt": moment(cancel.at_ms),
         "transactionKey": transaction(payment, n + 1), "receiptKey": null,
     })
+}
+
+/// A movement of money.
+pub fn transaction_shown(moved: &Moved<'_>) -> Value {
+    let Moved { payment, number, amount, at_ms } = *moved;
+    let is_whole = number == 1 && amount == payment.amount;
+    let status = if number == 0 {
+        "DONE"
+    } else if is_whole {
+        "CANCELED"
+    } else {
+        "PARTIAL_CANCELED"
+    };
+    json!({
+        "mId": "tossim", "transactionKey": transaction(payment, number), "paymentKey": payment.key, "orderId": payment.order_id,
+        "method": "카드", "customerKey": null, "useEscrow": false, "receiptUrl": "https://example.com/receipt", "status": status,
+        "transactionAt": moment(at_ms), "currency": "KRW", "amount": amount,
+    })
+}
+
+/// A moment that a merchant wrote, in Korea's time and without an offset.
+pub fn read_moment(text: &str) -> Option<i64> {
+    let at: jiff::civil::DateTime = text.parse().ok()?;
+    Some(KOREA.to_timestamp(at).ok()?.as_millisecond())
 }
 
 fn transaction(payment: &Payment, n: usize) -> String {

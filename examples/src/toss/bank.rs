@@ -93,6 +93,19 @@ pub struct Wish {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct No(pub &'static str);
 
+/// A movement of money.
+#[derive(Debug, Clone)]
+pub struct Moved<'a> {
+    /// Of which payment.
+    pub payment: &'a Payment,
+    /// Which of its movements: 0 is the capture.
+    pub number: usize,
+    /// How much.
+    pub amount: i64,
+    /// When.
+    pub at_ms: i64,
+}
+
 /// All payments.
 pub struct Bank {
     book: Book,
@@ -180,6 +193,19 @@ impl Bank {
     pub fn totals(&self) -> (i64, i64) {
         let came = self.payments.values().filter(|payment| payment.status.has_money());
         came.fold((0, 0), |(came, went), payment| (came + payment.amount, went + payment.amount - payment.balance))
+    }
+
+    /// What has moved from one moment to another, that one too, in its order.
+    pub fn moved(&self, from_ms: i64, until_ms: i64) -> Vec<Moved<'_>> {
+        let mut moved = vec![];
+        for payment in self.payments.values() {
+            let capture = payment.approved_ms.map(|at_ms| (payment.amount, at_ms));
+            let all = capture.into_iter().chain(payment.cancels.iter().map(|cancel| (cancel.amount, cancel.at_ms)));
+            moved.extend(all.enumerate().map(|(number, (amount, at_ms))| Moved { payment, number, amount, at_ms }));
+        }
+        moved.retain(|moved| (from_ms..=until_ms).contains(&moved.at_ms));
+        moved.sort_by(|a, b| (a.at_ms, &a.payment.key, a.number).cmp(&(b.at_ms, &b.payment.key, b.number)));
+        moved
     }
 
     fn commit(&mut self, line: Line, now_ms: i64) -> Result<Payment, No> {

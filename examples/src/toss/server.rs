@@ -2,7 +2,7 @@
 
 use super::{
     admin,
-    answers::Answer,
+    answers::{self, Answer},
     bank::{Bank, No, Payment, Wish},
     clock::Clock,
     faults::{Call, Faults, Kind},
@@ -31,6 +31,8 @@ use tokio::{net::TcpListener, sync::watch};
 
 /// The longest body that is taken: the longest real one has some hundred bytes.
 const MAX_BODY: usize = 64 * 1024;
+/// Transactions that are told at once.
+const MAX_TRANSACTIONS: usize = 10_000;
 /// What is added to an answer to make it huge.
 const HUGE: usize = 2 * 1024 * 1024;
 const IDEMPOTENCY: &str = "idempotency-key";
@@ -96,6 +98,7 @@ struct Asked {
     name: &'static str,
     method: Method,
     path: String,
+    query: String,
     headers: HeaderMap,
     body: Bytes,
 }
@@ -164,13 +167,14 @@ impl Sim {
         let (parts, body) = request.into_parts();
         let Ok(body) = Limited::new(body, MAX_BODY).collect().await else { return Err(Cut) };
         let (method, path, body) = (parts.method, parts.uri.path().to_owned(), body.to_bytes());
+        let query = parts.uri.query().unwrap_or_default().to_owned();
         if let Some(answer) = admin::answer(&self, &method, &path, &body) {
             return Ok(whole(&answer, JSON, None));
         }
         let Some((call, name)) = route(&method, &path) else {
             return Ok(whole(&Answer::error("INVALID_REQUEST"), JSON, None));
         };
-        let asked = Asked { call, name, method, path, headers: parts.headers, body };
+        let asked = Asked { call, name, method, path, query, headers: parts.headers, body };
         // What was asked happens whether or not the asker stays: a merchant that hangs up has not said no.
         tokio::spawn(self.asked(asked)).await.unwrap_or(Err(Cut))
     }
@@ -257,6 +261,7 @@ impl Sim {
             (Call::Checkout, _) => {
                 return self.opened(&asked.body, now_ms);
             }
+            (Call::LookUp, ["", "v1", "transactions"]) => return self.transactions(&asked.query),
             (Call::LookUp, ["orders", order]) => lock(&self.bank).by_order(order, now_ms),
             (Call::LookUp, [key]) => lock(&self.bank).by_key(key, now_ms),
             (Call::Confirm, _) => self.confirmed(&asked.body, now_ms),
@@ -264,6 +269,31 @@ impl Sim {
             _ => Err(No("INVALID_REQUEST")),
         };
         done.map_or_else(Answer::no, |payment| Answer::payment(&payment))
+    }
+
+    fn transactions(&self, query: &str) -> Answer {
+        // Of what is asked here, only colons are written in another way.
+        let query: HashMap<String, String> = query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(name, value)| (name.into(), value.replace("%3A", ":")))
+            .collect();
+        let moment = |name: &str| query.get(name).and_then(|text| answers::read_moment(text));
+        let (Some(from), Some(until)) = (moment("startDate"), moment("endDate")) else { return Answer::error("INVALID_DATE") };
+        let limit = query.get("limit").map_or(Some(MAX_TRANSACTIONS), |limit| limit.parse().ok()).unwrap_or(0);
+        if !(1..=MAX_TRANSACTIONS).contains(&limit) {
+            return Answer::error("INVALID_REQUEST");
+        }
+        let bank = lock(&self.bank);
+        let mut all: Vec<serde_json::Value> = bank.moved(from, until).iter().map(answers::transaction_shown).collect();
+        if let Some(after) = query.get("startingAfter") {
+            let Some(place) = all.iter().position(|one| one["transactionKey"] == after.as_str()) else {
+                return Answer::error("INVALID_TRANSACTION_KEY");
+            };
+            all.drain(..=place);
+        }
+        all.truncate(limit);
+        Answer::json(200, &all.into())
     }
 
     fn opened(&self, body: &[u8], now_ms: i64) -> Answer {
@@ -310,6 +340,7 @@ fn route(method: &Method, path: &str) -> Option<(Call, &'static str)> {
         (&Method::POST, ["checkout"]) => Some((Call::Checkout, "checkout")),
         (&Method::POST, ["v1", "payments", "confirm"]) => Some((Call::Confirm, "confirm")),
         (&Method::POST, ["v1", "payments", _, "cancel"]) => Some((Call::Cancel, "cancel")),
+        (&Method::GET, ["v1", "transactions"]) => Some((Call::LookUp, "transactions")),
         (&Method::GET, ["v1", "payments", _] | ["v1", "payments", "orders", _]) => Some((Call::LookUp, "look_up")),
         _ => None,
     }

@@ -291,7 +291,10 @@ fn an_older_file_is_migrated() {
     assert_eq!(before, [2, 1]);
     assert_eq!(reader.load(Kind::Customer, "a").unwrap().unwrap().version, 1);
     assert_eq!((positions(&*reader, 1, 0, 9), journal.heads().unwrap()), (vec![1, 2, 3], vec![0, 3]));
-    assert_eq!((reader.answer([1; 16]).unwrap(), reader.answer([2; 16]).unwrap()), (Some(answer(1, Some("one"), 5)), Some(answer(2, None, 4))));
+    assert_eq!(
+        (reader.answer([1; 16]).unwrap(), reader.answer([2; 16]).unwrap()),
+        (Some(answer(1, Some("one"), 5)), Some(answer(2, None, 4)))
+    );
     // The oldest are forgotten first, although they came later.
     assert_eq!(journal.forget_answers(5, 1).unwrap(), 1);
     assert!(reader.answer([2; 16]).unwrap().is_none());

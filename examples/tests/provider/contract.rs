@@ -60,6 +60,7 @@ contract! {
     another_amount_under_a_known_key_is_not_approved
     a_slow_card_is_approved_even_when_nobody_waits
     many_at_once_capture_once
+    its_books_tell_all_that_moved
 }
 
 async fn the_same_key_moves_money_once_also_for_another_process(bench: Bench) {
@@ -128,6 +129,34 @@ async fn a_slow_card_is_approved_even_when_nobody_waits(bench: Bench) {
     assert!(waited.is_err(), "a slow card answered at once");
     assert_eq!(settle(&*bench.again, &slow, false).await, Answer::Approved);
     assert_eq!((bench.witness)(1), (700, 0));
+}
+
+async fn its_books_tell_all_that_moved(bench: Bench) {
+    // More than it tells at once.
+    const MANY: u32 = 450;
+    let now_ms = || server::engine::now_ms();
+    // It may write no more than seconds.
+    let began = now_ms() - 2_000;
+    let pay = async |n: u32| assert_eq!(settle(&*bench.provider, &charge(n, 1, 1_000, Means::Card), false).await, Answer::Approved);
+    for some in (10..MANY).collect::<Vec<_>>().chunks(32) {
+        join_all(some.iter().map(|n| pay(*n))).await;
+    }
+    assert_eq!(bench.provider.charge(charge(1, 1, 9_000, Means::Card)).await, Answer::Approved);
+    assert_eq!(bench.provider.charge(charge(1, 2, 2_000, Means::Card)).await, Answer::Approved);
+    assert_eq!(bench.provider.refund(refund(1, 3, &[(2, 2_000), (1, 1_500)])).await, Answer::Approved);
+    assert_eq!(bench.provider.refund(refund(1, 4, &[(1, 7_500)])).await, Answer::Approved);
+    assert_eq!(bench.provider.charge(charge(2, 1, 5_000, Means::DeclinedCard)).await, NO);
+    let books = bench.again.records(began..now_ms() + 1).await.unwrap();
+    let sum = |n: u32, refund| {
+        let name = order(n).to_string();
+        let of = books.iter().filter(|record| record.refund == refund && record.key.starts_with(&name));
+        of.map(|record| record.amount.0).sum::<i64>()
+    };
+    assert_eq!((sum(1, false), sum(1, true), sum(2, false), sum(2, true)), (11_000, 11_000, 0, 0));
+    let others: Vec<i64> = (10..MANY).map(|n| sum(n, false)).collect();
+    assert_eq!(others, vec![1_000; others.len()]);
+    assert!(books.iter().all(|record| (began..=now_ms()).contains(&record.at_ms)));
+    assert_eq!(bench.again.records(0..began).await.unwrap(), []);
 }
 
 async fn many_at_once_capture_once(bench: Bench) {

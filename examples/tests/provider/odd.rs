@@ -141,3 +141,22 @@ async fn webhooks_are_repeated_until_they_are_taken_and_say_the_opposite_as_well
     said.sort();
     assert_eq!(said, ["ABORTED 0", "DONE 0", "DONE 0", "DONE 1", "DONE 1"]);
 }
+
+#[tokio::test]
+async fn books_that_cannot_be_read_whole_are_none() {
+    let company = Company::start().await;
+    let toss = company.provider();
+    assert_eq!(toss.charge(charge(1, 1, 9_000, Means::Card)).await, Answer::Approved);
+    let day = 0..server::engine::now_ms() + 1;
+    for kind in ["truncated", "huge", "html", "unknown_code", "unknown_enum", "wrong_type", "reset_before", "reset_after", "error_before"] {
+        company.fault(json!({ "on": "look_up", "kind": kind, "times": 100 })).await;
+        let told = toss.records(day.clone()).await;
+        assert!(told.is_err(), "{kind}: {told:?}");
+        company.heal().await;
+        // One bad answer is asked for again, but a status that is not known stays so.
+        company.fault(json!({ "on": "look_up", "kind": kind, "times": 1 })).await;
+        let told = toss.records(day.clone()).await;
+        assert_eq!(told.is_ok_and(|told| told.len() == 1), kind != "unknown_enum", "{kind}");
+        company.heal().await;
+    }
+}

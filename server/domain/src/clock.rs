@@ -13,6 +13,11 @@ pub fn day(at_ms: Millis) -> i64 {
     (at_ms + KOREA_MS).div_euclid(DAY_MS)
 }
 
+/// When a day, counted like this, begins.
+pub fn day_begins(day: i64) -> Millis {
+    day * DAY_MS - KOREA_MS
+}
+
 /// Minutes since midnight in Korea.
 pub fn minute(at_ms: Millis) -> u32 {
     ((at_ms + KOREA_MS).rem_euclid(DAY_MS) / 60_000) as u32

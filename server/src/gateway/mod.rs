@@ -62,6 +62,9 @@ const IDLE: Duration = Duration::from_secs(30);
 /// Connections without a request that are kept for each copy of a service.
 const MAX_IDLE: usize = 256;
 
+/// When a call of one of our own services is slow: an order may wait a second for its payment, as it is meant to, while the
+/// provider is in trouble; that must not shut the service out.
+const SLOW_MS: u64 = 2_000;
 /// How long the breaker before one of our own services is open, and the longest. A database that is back serves at once,
 /// and a few requests to see whether it is cost nothing: people shall not wait longer for the gateway than for the service.
 const OPEN_MS: u64 = 1_000;
@@ -84,7 +87,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        let breaker = breaker::Config { open_ms: OPEN_MS, max_open_ms: MAX_OPEN_MS, ..breaker::Config::default() };
+        let breaker = breaker::Config { slow_ms: SLOW_MS, open_ms: OPEN_MS, max_open_ms: MAX_OPEN_MS, ..breaker::Config::default() };
         Self { breaker, origins: Origins::default(), limits: limits::Config::default(), retry: retry::Config::default(), traces: None }
     }
 }

@@ -146,7 +146,11 @@ pub async fn post(app: &App, caller: &Caller, kind: Kind, body: &[u8]) -> Result
     if kept.is_some() {
         shown.insert_str(1, r#""kept":true,"#);
     }
-    app.engine.complete(kind.context(), Answer { body: Some(shown.clone().into_bytes()), ..record });
+    // An answer is kept for a day as it was sent. One with a contact in it is not: a repeat is answered from the row, where
+    // the contact is sealed.
+    if !hal::shows_contact(kind) {
+        app.engine.complete(kind.context(), Answer { body: Some(shown.clone().into_bytes()), ..record });
+    }
     let mut response = created(caller, kind, &stream, shown);
     if let Some(kept) = kept {
         response.headers_mut().insert(header::RETRY_AFTER, kept.retry_after());

@@ -44,7 +44,8 @@ pub fn written(app: &App, caller: &Caller, kind: Kind, key: &str, shown: Shown) 
 /// reader's language, and whether a store is open depends on the clock.
 fn opened(app: &App, caller: &Caller, row: &Row, mut shown: Shown) -> Shown {
     let unseal = |contact: Option<MaybeSealed>| match contact {
-        Some(MaybeSealed::Sealed(sealed)) => app.identity.unseal(&sealed).map(MaybeSealed::Open),
+        // One that cannot be unsealed now is left out: that was logged, and everything else can be told.
+        Some(MaybeSealed::Sealed(sealed)) => app.identity.unseal(&sealed).ok().flatten().map(MaybeSealed::Open),
         open => open,
     };
     match (&mut shown, row) {
@@ -55,6 +56,11 @@ fn opened(app: &App, caller: &Caller, row: &Row, mut shown: Shown) -> Shown {
         _ => {}
     }
     shown
+}
+
+/// Whether a contact is unsealed in rows of this kind, for whom it concerns.
+pub fn shows_contact(kind: Kind) -> bool {
+    matches!(kind, Kind::Delivery | Kind::Customer)
 }
 
 /// The verbs that this caller may send now: the decider is asked about each.

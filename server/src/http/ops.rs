@@ -6,12 +6,14 @@ use crate::{
     breaker::Forced,
     engine::{Failure, core::Mend, now_ms, ops::Story, rebuild::Rebuild},
     journal::{Held, Parked, Slice},
+    reconcile::{self, NoReport},
 };
 use axum::{
     http::{Method, StatusCode},
     response::Response,
 };
 use domain::Row;
+use jiff::{Timestamp, civil::Date, tz::Offset};
 use serde_json::{Value, json};
 use shared::{
     Context, Kind, Millis, OrderId, Recorded, Refusal, Role,
@@ -21,6 +23,7 @@ use shared::{
 
 /// What the breaker before the payment provider is called.
 const PROVIDER: &str = "provider";
+const DAY_S: i64 = 86_400;
 /// Parked rows on one page.
 const PAGE: u64 = 100;
 
@@ -47,6 +50,8 @@ pub enum Ops {
     Breaker,
     /// Do with it what an operator wants.
     Force,
+    /// The ledger beside the provider's record of a day.
+    Reconcile,
 }
 
 impl Ops {
@@ -63,6 +68,7 @@ impl Ops {
             Ops::Story => "The part of an order's story".into(),
             Ops::Breaker => "The breaker before the provider".into(),
             Ops::Force => "The breaker before the provider, as an operator wants it,".into(),
+            Ops::Reconcile => "The ledger of a day beside the provider's record".into(),
         }
     }
 }
@@ -81,6 +87,7 @@ pub fn routes() -> Vec<(Method, String, Op)> {
         if context == Context::Payment {
             add(Method::GET, "breaker", Ops::Breaker);
             add(Method::PUT, "breaker", Ops::Force);
+            add(Method::GET, "reconciliation", Ops::Reconcile);
         }
         for view in Kind::ALL.iter().copied().filter(|kind| kind.context() == context && Row::empty(*kind).is_none()) {
             add(Method::PUT, &format!("rebuild/{}", view.name()), Ops::Rebuild(view));
@@ -135,6 +142,7 @@ pub async fn answer(
             pay.till.force(forced, operator.to_string());
             breaker(app)?
         }
+        Ops::Reconcile => reconciled(app, query.get("date").map(String::as_str)).await?,
     };
     Ok(hal::answer(caller, StatusCode::OK, said.to_string()))
 }
@@ -208,6 +216,31 @@ fn process() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = if host.trim().is_empty() { "localhost" } else { host.trim() };
     format!("{host}:{}", std::process::id())
+}
+
+/// The report of a day in Korea, which a caller names as `2026-11-21`: yesterday, unless named.
+async fn reconciled(app: &App, date: Option<&str>) -> Result<Value, Trouble> {
+    let day = match date {
+        Some(date) => day_of(date).ok_or(Trouble::Edge(Code::InvalidParameter, Some("date: a day such as 2026-11-21 is wanted".into())))?,
+        None => domain::clock::day(now_ms()) - 1,
+    };
+    let pay = app.pay.as_ref().ok_or(Code::NotFound)?;
+    let said = reconcile::report(&app.engine, pay.till.provider(), day).await;
+    let report = said.map_err(|why| match why {
+        NoReport::Fault(fault) => Trouble::from(fault),
+        NoReport::Provider(why) => Trouble::Edge(Code::Unavailable, Some(format!("the provider's record cannot be read: {why}"))),
+        NoReport::TooMany => Trouble::Edge(Code::InvalidParameter, Some("date: this day has more movements than one report holds".into())),
+    })?;
+    let mut said = json!(report);
+    said["date"] = Timestamp::from_second(day * DAY_S).map_err(|e| Trouble::Fault(e.to_string()))?.strftime("%Y-%m-%d").to_string().into();
+    Ok(said)
+}
+
+/// The number of a day since 1970, which is the same everywhere.
+fn day_of(date: &str) -> Option<i64> {
+    // A longer text would be read as a moment, and its day be guessed.
+    let day: Date = if date.len() == "2026-11-21".len() { date.parse().ok()? } else { return None };
+    Some(Offset::UTC.to_timestamp(day.at(0, 0, 0, 0)).ok()?.as_second().div_euclid(DAY_S))
 }
 
 fn parked(app: &App, context: Context, query: &Query) -> Result<Value, Trouble> {

@@ -80,17 +80,16 @@ impl Access {
         }
     }
 
-    /// Unseals a contact; `None` when its person was forgotten, the text is not ours, or the key cannot be had now.
-    pub fn unseal(&self, sealed: &Sealed) -> Option<Contact> {
+    /// Unseals a contact; `None` when its person was forgotten, or the text is not ours.
+    ///
+    /// # Errors
+    /// When the person's key cannot be had now.
+    pub fn unseal(&self, sealed: &Sealed) -> Result<Option<Contact>, IdentityError> {
         match self {
-            Access::Home(identity) => identity.unseal(sealed),
+            Access::Home(identity) => Ok(identity.unseal(sealed)),
             Access::Away(away) => {
-                let letter = Letter::read(sealed)?;
-                let key = away.key(letter.person, false).unwrap_or_else(|fault| {
-                    tracing::warn!(%fault, "a contact stays sealed");
-                    None
-                })?;
-                letter.open(&key)
+                let Some(letter) = Letter::read(sealed) else { return Ok(None) };
+                Ok(away.key(letter.person, false)?.and_then(|key| letter.open(&key)))
             }
         }
     }

@@ -3,6 +3,7 @@
 //! The journal is the outbox. One commit appends events, moves the cursor of the subscription that caused them, and
 //! updates rows, lists, timers and idempotency records; all of it, or nothing.
 
+mod json;
 mod place;
 pub mod postgres;
 pub mod read;

@@ -4,7 +4,8 @@
 //! are generic: a new context needs no SQL.
 
 use super::{
-    Answer, Commit, DueTimer, Fault, Journal, News, Parked, Pending, Put, Reader, Share, Slice, Stored, Touched, Unwritten, Waits, read,
+    Answer, Commit, DueTimer, Fault, Journal, News, Parked, Pending, Put, Reader, Share, Slice, Stored, Touched, Unwritten, Waits, json,
+    read,
 };
 use crate::engine::core::partition_of;
 use domain::Row;
@@ -292,7 +293,7 @@ fn append(tx: &Connection, events: &[Arc<Recorded>]) -> Result<(), Fault> {
         tx.prepare_cached("insert into journal values (?, ?, ?)")?.execute(params![
             partition,
             last.position.seq as i64,
-            serde_json::to_string(&mine)?
+            json::events(&mine)?
         ])?;
     }
     Ok(())
@@ -301,7 +302,7 @@ fn append(tx: &Connection, events: &[Arc<Recorded>]) -> Result<(), Fault> {
 fn write_row(tx: &Connection, put: &Put) -> Result<(), Fault> {
     let kind = put.kind.name();
     tx.prepare_cached("insert into rows values (?, ?, ?, ?) on conflict do update set version = excluded.version, body = excluded.body")?
-        .execute(params![kind, &*put.key, put.stored.version as i64, serde_json::to_string(&*put.stored.row)?])?;
+        .execute(params![kind, &*put.key, put.stored.version as i64, json::row(&put.stored.row)?])?;
     for tag in &put.tags_gone {
         tx.prepare_cached("delete from tags where kind = ? and name = ? and sort = ? and key = ?")?
             .execute(params![kind, tag.name, tag.sort, &*put.key])?;

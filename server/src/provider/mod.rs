@@ -9,10 +9,10 @@ pub use simulator::{Moved, OpenError, Simulator};
 
 use futures_util::future::BoxFuture;
 use shared::{
-    OrderId, Won,
+    Millis, OrderId, Won,
     order::{Means, Reason},
 };
-use std::{path::Path, sync::Arc};
+use std::{ops::Range, path::Path, sync::Arc};
 
 /// A movement of money that somebody wants.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +52,19 @@ pub enum Answer {
     Unknown,
 }
 
+/// Money that moved, as the provider has it in its own books.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// The name that we gave it; of a refund, that of the refund or of the charge that it takes from.
+    pub key: String,
+    /// True when it went back.
+    pub refund: bool,
+    /// How much, always positive.
+    pub amount: Won,
+    /// When, by the provider's clock.
+    pub at_ms: Millis,
+}
+
 /// A company that moves money.
 pub trait Provider: Send + Sync {
     /// Takes money from the customer.
@@ -60,6 +73,8 @@ pub trait Provider: Send + Sync {
     fn refund(&self, ask: Ask) -> BoxFuture<'_, Answer>;
     /// What a charge of this key has come to; `None` when it never arrived. A refund is asked again instead: that looks first.
     fn look_up<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Option<Answer>>;
+    /// All money that moved in this time. An error says why that cannot be told whole.
+    fn records(&self, time: Range<Millis>) -> BoxFuture<'_, Result<Vec<Record>, String>>;
 }
 
 /// The name of the built-in provider in the configuration.

@@ -4,7 +4,7 @@
 //! disk flush, not one of its own.
 
 use super::{
-    Answer, Ask,
+    Answer, Ask, Record,
     simulator::{Moved, OpenError},
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
@@ -13,6 +13,7 @@ use shared::{
     order::{Means, Reason},
 };
 use std::{
+    ops::Range,
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, SystemTime},
@@ -136,6 +137,17 @@ fn agrees(tx: &Transaction, kind: &str, ask: &Ask) -> Result<bool, rusqlite::Err
 pub(super) fn moved(db: &Connection, kind: &str, order: OrderId) -> Result<Won, rusqlite::Error> {
     db.prepare_cached("SELECT coalesce(sum(amount), 0) FROM movements WHERE order_id = ?1 AND kind = ?2 AND outcome = 'approved'")?
         .query_row(params![order.to_string(), kind], |row| row.get(0).map(Won))
+}
+
+/// What has moved in this time.
+pub(super) fn records(db: &Connection, time: &Range<Millis>) -> Result<Vec<Record>, rusqlite::Error> {
+    let mut all = db.prepare_cached(
+        "SELECT key, kind, amount, at_ms FROM movements WHERE at_ms >= ?1 AND at_ms < ?2 AND outcome = 'approved' ORDER BY at_ms, key",
+    )?;
+    let rows = all.query_map([time.start, time.end], |row| {
+        Ok(Record { key: row.get(0)?, refund: row.get::<_, String>(1)? == REFUND, amount: Won(row.get(2)?), at_ms: row.get(3)? })
+    })?;
+    rows.collect()
 }
 
 pub(super) fn all(db: &Connection) -> Result<Vec<Moved>, rusqlite::Error> {

@@ -4,13 +4,14 @@
 //! Invariants: a key is answered the same for ever and moves money once; no more goes back to an order than came from it.
 
 use super::{
-    Answer, Ask, Provider,
+    Answer, Ask, Provider, Record,
     movements::{self, BATCH, CHARGE, REFUND, Request, connect, moved},
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use rusqlite::Connection;
 use shared::{Millis, OrderId, Won, order::Means};
 use std::{
+    ops::Range,
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
@@ -171,5 +172,11 @@ impl Provider for Simulator {
             if sent.is_err() { Some(Answer::Unknown) } else { answered.await.unwrap_or(Some(Answer::Unknown)) }
         }
         .boxed()
+    }
+
+    fn records(&self, time: Range<Millis>) -> BoxFuture<'_, Result<Vec<Record>, String>> {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let records = movements::records(&reader, &time).map_err(|e| format!("provider.db: {e}"));
+        std::future::ready(records).boxed()
     }
 }

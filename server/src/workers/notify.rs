@@ -206,8 +206,16 @@ impl Notify {
     ) -> Result<Way, Fault> {
         let mut fault = Fault::Refused;
         for way in &self.ways {
-            let phone = wishes.contact.as_ref().filter(|_| way.wants_phone());
-            let phone = phone.and_then(|sealed| self.access.unseal(sealed)).map(|contact| contact.phone);
+            let sealed = wishes.contact.as_ref().filter(|_| way.wants_phone());
+            let phone = match sealed.map(|sealed| self.access.unseal(sealed)).transpose() {
+                Ok(contact) => contact.flatten().map(|contact| contact.phone),
+                // That a key cannot be had now does not mean that somebody has no phone.
+                Err(_) if attempt < TRIES => return Err(Fault::Broken),
+                Err(_) => {
+                    fault = Fault::Broken;
+                    continue;
+                }
+            };
             let (to, order, at_ms) = (told.to, told.order, told.at_ms);
             let message =
                 Message { key: key.to_owned(), to, lang: wishes.lang, text: text::say(told, wishes.lang), order, at_ms, phone, again };

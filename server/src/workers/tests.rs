@@ -111,6 +111,10 @@ impl Provider for Fake {
         self.charge(ask)
     }
 
+    fn records(&self, _: std::ops::Range<shared::Millis>) -> BoxFuture<'_, Result<Vec<crate::provider::Record>, String>> {
+        unreachable!("nobody reconciles here")
+    }
+
     fn look_up<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Option<Answer>> {
         async move {
             let (mood, _, bad) = self.called();

@@ -97,6 +97,11 @@ impl Till {
         Self { provider, slow, inner: Mutex::new(inner), changes: watch::Sender::new(State::Closed), began: Instant::now() }
     }
 
+    /// Whom it stands before, for questions that move no money.
+    pub fn provider(&self) -> &dyn Provider {
+        &*self.provider
+    }
+
     /// An order was taken whose money will be asked for.
     pub fn earn(&self) {
         self.lock().budget.earn();

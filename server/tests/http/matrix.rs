@@ -47,9 +47,8 @@ fn expected(op: &Op) -> Option<Cells> {
         Op::Root | Op::OpenApi | Op::AsyncApi | Op::Live | Op::Ready | Op::Profiles | Op::Profile(_) => ALL,
         Op::Join | Op::Login => ALL_MAKE,
         Op::Logout => [204, 401, 204, 204, 204, 204, 204, 204, 204],
-        Op::Ops(_, Ops::Lag | Ops::Parked | Ops::Story | Ops::Rebuild(_) | Ops::Rebuilding(_) | Ops::Breaker | Ops::Force) => {
-            operators(200)
-        }
+        Op::Ops(_, Ops::Lag | Ops::Parked | Ops::Story | Ops::Rebuild(_) | Ops::Rebuilding(_)) => operators(200),
+        Op::Ops(_, Ops::Breaker | Ops::Force | Ops::Reconcile) => operators(200),
         // Nothing is parked here.
         Op::Ops(_, Ops::ParkedOne | Ops::Replay | Ops::Drop) => operators(404),
         // Kim's account, whoever asks.

@@ -142,3 +142,50 @@ async fn an_order_that_is_never_paid_expires_and_what_comes_too_late_goes_back_o
     assert_eq!(cast.journal(&order), [("charge".to_owned(), captured), ("refund".to_owned(), captured)]);
     cast.order(Stage::Accepted).await;
 }
+
+/// Today, in Korea.
+fn today() -> String {
+    let korea = jiff::tz::TimeZone::fixed(jiff::tz::offset(9));
+    jiff::Timestamp::now().to_zoned(korea).date().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_ledger_agrees_with_the_provider_and_a_hole_in_either_is_found() {
+    let cast = Cast::gather().await;
+    let report = async |date: &str| cast.house.get(&format!("/ops/payment/reconciliation?date={date}"), &cast.operator).await.ok();
+    // The day may end while this test runs: then it is the next one's.
+    let date = today();
+    let (kept, cancelled) = (cast.place().await, cast.place().await);
+    cast.house.put(&format!("/orders/{cancelled}/cancel"), &cast.kim, &json!({ "reason": "배가 안 고파요" })).await.ok();
+    let paid = cast.paid(&kept, "paid").await["captured"].as_i64().unwrap();
+    cast.paid(&cancelled, "refunded").await;
+    let date = if today() == date { date } else { today() };
+
+    let said = report(&date).await;
+    let side = json!({ "charges": { "count": 2, "won": 2 * paid }, "refunds": { "count": 1, "won": paid } });
+    assert_eq!((&said["ledger"], &said["provider"], &said["orders"]), (&side, &side, &json!(2)), "{said}");
+    assert_eq!((&said["date"], &said["agrees"], &said["differences"]), (&json!(date), &json!(true), &json!([])), "{said}");
+
+    // The provider forgets a charge, and knows one that nobody asked for.
+    let provider = rusqlite::Connection::open(cast.house.data.path().join("provider.db")).unwrap();
+    provider.busy_timeout(PATIENCE).unwrap();
+    assert_eq!(provider.execute("delete from movements where order_id = ?", [&kept]).unwrap(), 1);
+    let odd = "insert into movements select 'somebody-else-1', order_id, kind, 700, outcome, at_ms from movements where kind = 'charge'";
+    assert_eq!(provider.execute(odd, []).unwrap(), 1);
+    let said = report(&date).await;
+    let of = |order: &str| said["differences"].as_array().unwrap().iter().find(|one| one["order"] == order).unwrap();
+    assert_eq!((&said["agrees"], &said["differ"], &of(&kept)["waits"]), (&json!(false), &json!(2), &json!(false)), "{said}");
+    assert_eq!((&of(&kept)["ledger"]["charges"]["won"], &of(&kept)["provider"]["charges"]["won"]), (&json!(paid), &json!(0)), "{said}");
+    assert_eq!(of("somebody-else-1")["provider"]["charges"]["won"], 700, "{said}");
+
+    // Other days have nothing, and what is no day is refused.
+    for other in ["2024-02-29", "1970-01-01", "9999-12-30"] {
+        let said = report(other).await;
+        assert_eq!((&said["date"], &said["orders"], &said["agrees"]), (&json!(other), &json!(0), &json!(true)), "{said}");
+    }
+    assert_eq!(cast.house.get("/ops/payment/reconciliation", &cast.operator).await.ok()["orders"], 0, "yesterday");
+    for wrong in ["", "today", "2026-02-30", "2026-1-1", "2026-11-21T10:00", "99999-01-01", "-999999-01", "%00"] {
+        let path = format!("/ops/payment/reconciliation?date={wrong}");
+        cast.house.get(&path, &cast.operator).await.is_problem(400, "invalid_parameter");
+    }
+}

@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    task::JoinSet,
+    task::{JoinError, JoinSet},
     time::{Instant, interval, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -101,7 +101,7 @@ impl Consumer {
             }
             tokio::select! {
                 () = self.wanted.changed.notified() => {}
-                Some(ended) = queues.join_next() => ended.map_err(|_| Trouble::Bug("a consumer panicked"))??,
+                Some(ended) = queues.join_next() => ended.map_err(over)??,
             }
         }
     }
@@ -121,6 +121,11 @@ impl Consumer {
             self.wanted.reached(true);
         }
     }
+}
+
+/// Why a task is no more: a process that ends takes its tasks with it, and that is no bug.
+fn over(ended: JoinError) -> Trouble {
+    if ended.is_panic() { Trouble::Bug("a consumer panicked") } else { Trouble::Ended("this process") }
 }
 
 /// A round trip.

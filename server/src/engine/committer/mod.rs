@@ -296,3 +296,6 @@ pub fn now_ms() -> Millis {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis() as Millis)
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,3 +70,16 @@ fn a_sealed_text_that_was_touched_stays_shut() {
         assert!(f.identity.unseal(&Sealed(text.into())).is_none());
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_cannot_be_had_now_is_told_from_one_that_is_gone() {
+    let f = fixture();
+    let sealed = f.identity.seal(person(1), &contact()).unwrap();
+    let home = access::Access::Home(f.reopened());
+    assert!(home.unseal(&sealed).unwrap() == Some(contact()));
+    // Nobody is where identity should be.
+    let peers = std::sync::Arc::new(crate::service::Peers::none().unwrap());
+    let away = access::Access::Away(access::Away::new(peers, f.dir.path()));
+    assert!(away.unseal(&sealed).is_err());
+    assert!(away.unseal(&Sealed("no contact".into())).unwrap().is_none(), "that takes no key");
+}

@@ -2,7 +2,7 @@
 
 use crate::{
     engine::core::partition_of,
-    journal::{Commit, Fault},
+    journal::{Commit, Fault, json},
 };
 use shared::Recorded;
 use std::collections::HashMap;
@@ -52,7 +52,7 @@ impl<'a> Columns<'a> {
             let Some(last) = mine.last() else { continue };
             self.journal.0.push(i32::from(partition));
             self.journal.1.push(last.position.seq as i64);
-            self.journal.2.push(serde_json::to_string(&mine)?);
+            self.journal.2.push(json::events(&mine)?);
         }
         Ok(())
     }
@@ -63,7 +63,7 @@ impl<'a> Columns<'a> {
             self.rows.0.push(kind);
             self.rows.1.push(&put.key);
             self.rows.2.push(put.stored.version as i64);
-            self.rows.3.push(serde_json::to_string(&*put.stored.row)?);
+            self.rows.3.push(json::row(&put.stored.row)?);
             for (tags, columns) in [(&put.tags_gone, &mut self.tags_gone), (&put.tags_new, &mut self.tags_new)] {
                 for tag in tags {
                     columns.0.push(kind);

@@ -2,7 +2,7 @@
 
 use super::{
     Settings,
-    wire::{self, Cancel, Checkout, Confirm, Opened, Payment, Reply, is_payment_key},
+    wire::{self, Cancel, Checkout, Confirm, Opened, Payment, Reply, Transaction, is_payment_key},
 };
 use crate::outside::{self, Heard};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// The longest answer that is read. A payment has some two thousand bytes; its cancels add three hundred each.
 const MAX_BYTES: usize = 256 * 1024;
+/// Transactions asked for at once: of some four hundred bytes each, so that a page is within what is read.
+pub const PAGE: usize = 400;
 /// How long a connection may take to be made, encryption included.
 const CONNECT: Duration = Duration::from_secs(3);
 /// Idle connections that are kept.
@@ -89,8 +91,23 @@ impl Caller {
         answer(self.post(url, &format!("cancel:{key}")).json(cancel)).await
     }
 
+    /// Movements of this time, as the provider writes it, after the one with this key.
+    pub async fn transactions(&self, from: &str, until: &str, after: Option<&str>) -> Reply<Vec<Transaction>> {
+        let Some(mut url) = self.address(&["transactions"]) else { return Reply::Unclear("the address cannot be built") };
+        let limit = PAGE.to_string();
+        url.query_pairs_mut().extend_pairs([("startDate", from), ("endDate", until), ("limit", &limit)]);
+        if let Some(after) = after {
+            url.query_pairs_mut().append_pair("startingAfter", after);
+        }
+        self.ask(url).await
+    }
+
     async fn get(&self, path: &[&str]) -> Reply<Payment> {
         let Some(url) = self.url(path) else { return Reply::Unclear("the address cannot be built") };
+        self.ask(url).await
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, url: Url) -> Reply<T> {
         answer(self.client.get(url).header(AUTHORIZATION, &self.authorization).header(ACCEPT, "application/json")).await
     }
 
@@ -99,8 +116,14 @@ impl Caller {
     }
 
     fn url(&self, path: &[&str]) -> Option<Url> {
+        let mut url = self.address(&["payments"])?;
+        url.path_segments_mut().ok()?.extend(path);
+        Some(url)
+    }
+
+    fn address(&self, path: &[&str]) -> Option<Url> {
         let mut url = self.base.clone();
-        url.path_segments_mut().ok()?.pop_if_empty().extend(["v1", "payments"]).extend(path);
+        url.path_segments_mut().ok()?.pop_if_empty().push("v1").extend(path);
         Some(url)
     }
 }

@@ -12,16 +12,17 @@ mod charge;
 mod client;
 mod errors;
 pub mod hints;
+mod records;
 mod refund;
 mod wire;
 
-use super::{Answer, Ask, OpenError, Provider};
+use super::{Answer, Ask, OpenError, Provider, Record};
 use client::Caller;
 use futures_util::{FutureExt, future::BoxFuture};
 use quick_cache::sync::Cache;
 use reqwest::Url;
-use shared::{Won, order::Reason};
-use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
+use shared::{Millis, Won, order::Reason};
+use std::{fmt, net::IpAddr, ops::Range, str::FromStr, time::Duration};
 use wire::{Payment, Reply, Status, is_payment_key};
 
 /// How long one call may take. A card company that is slow needs some ten seconds, and whoever waits for the order has a
@@ -228,6 +229,10 @@ impl Provider for Toss {
 
     fn look_up<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Option<Answer>> {
         async move { self.charged(key).await }.boxed()
+    }
+
+    fn records(&self, time: Range<Millis>) -> BoxFuture<'_, Result<Vec<Record>, String>> {
+        self.transactions(time).boxed()
     }
 }
 

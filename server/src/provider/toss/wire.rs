@@ -99,6 +99,18 @@ pub struct Cancelled {
     pub cancel_reason: String,
 }
 
+/// A movement of money in the provider's books: an approval, or a cancellation.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Transaction {
+    pub transaction_key: String,
+    pub order_id: String,
+    pub status: Status,
+    pub transaction_at: String,
+    pub currency: String,
+    pub amount: i64,
+}
+
 #[derive(Deserialize)]
 struct Failure {
     code: String,
