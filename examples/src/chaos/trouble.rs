@@ -273,7 +273,8 @@ impl Seen {
         }
         match (self.first("half_open", self.healed), self.first("closed", self.healed)) {
             (probed, Some(closed)) => {
-                let took = closed - probed.unwrap_or(self.healed).min(closed);
+                // A probe that is answered between two looks is not seen.
+                let took = closed - probed.unwrap_or(closed).min(closed);
                 say(&format!("it closed {:?} after the provider was well, {took:?} after the first probe", closed - self.healed));
                 if took > CLOSES {
                     missed.push(format!("the breaker closed {took:?} after its first probe"));

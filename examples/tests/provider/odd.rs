@@ -160,3 +160,20 @@ async fn books_that_cannot_be_read_whole_are_none() {
         company.heal().await;
     }
 }
+
+/// What the worker does after an attempt that came to nothing: it looks up, and asks again only when that tells it to.
+#[tokio::test]
+async fn a_window_whose_capture_failed_is_captured_by_the_next_attempt() {
+    let company = Company::start().await;
+    let toss = company.provider();
+    for (n, kind) in (1..).zip(["error_before", "reset_before", "error_after", "reset_after", "truncated"]) {
+        let ask = charge(n, 1, 9_000, Means::Card);
+        company.fault(json!({ "on": "confirm", "kind": kind, "times": 1 })).await;
+        if toss.charge(ask.clone()).await == Answer::Unknown {
+            let found = toss.look_up(&ask.key).await;
+            assert!([None, Some(Answer::Approved)].contains(&found), "{kind}: {found:?} leads nowhere");
+            assert_eq!(toss.charge(ask).await, Answer::Approved, "{kind}");
+        }
+        assert_eq!(company.moved(n), (vec![9_000], vec![]), "{kind}");
+    }
+}

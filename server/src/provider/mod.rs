@@ -71,7 +71,8 @@ pub trait Provider: Send + Sync {
     fn charge(&self, ask: Ask) -> BoxFuture<'_, Answer>;
     /// Gives money back to the customer.
     fn refund(&self, ask: Ask) -> BoxFuture<'_, Answer>;
-    /// What a charge of this key has come to; `None` when it never arrived. A refund is asked again instead: that looks first.
+    /// What a charge of this key has come to; `None` when that is nothing yet, and asking for it (again) is the way on. A
+    /// refund is asked again instead: that looks first.
     fn look_up<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Option<Answer>>;
     /// All money that moved in this time. An error says why that cannot be told whole.
     fn records(&self, time: Range<Millis>) -> BoxFuture<'_, Result<Vec<Record>, String>>;

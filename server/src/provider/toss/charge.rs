@@ -33,15 +33,17 @@ impl Toss {
         }
     }
 
-    /// What a charge of this key has come to. A capture that nobody has asked for yet is not known to end in any way.
+    /// What a charge of this key has come to. An open window has come to nothing yet, whether its capture was never asked for,
+    /// failed, or is still on its way: asked for again under the one key of all attempts, it goes on.
     pub(super) async fn charged(&self, key: &str) -> Option<Answer> {
         match self.find(key).await {
             Found::Nothing => None,
-            Found::Payment(payment) => Some(match seen(&payment, key, Won(payment.total_amount)) {
-                Seen::Captured => Answer::Approved,
-                Seen::Over(reason, _) => Answer::Declined(reason),
-                Seen::Open(_) | Seen::Strange => Answer::Unknown,
-            }),
+            Found::Payment(payment) => match seen(&payment, key, Won(payment.total_amount)) {
+                Seen::Captured => Some(Answer::Approved),
+                Seen::Over(reason, _) => Some(Answer::Declined(reason)),
+                Seen::Open(_) => None,
+                Seen::Strange => Some(Answer::Unknown),
+            },
             Found::Unclear => Some(Answer::Unknown),
         }
     }
