@@ -161,8 +161,9 @@ impl Evening {
     fn look(&mut self) {
         let password = fs::read_to_string(self.stage.data().join("operator-password")).unwrap();
         self.run_as("ops", "login operator", 0, password.trim());
-        let order = String::from_utf8(self.stage.command("kim", "customer orders -o name -q").output().unwrap().stdout).unwrap();
-        for order in order.lines() {
+        let orders = String::from_utf8(self.stage.command("kim", "customer list -o name -q").output().unwrap().stdout).unwrap();
+        assert_eq!(orders.lines().count(), 3, "{orders}");
+        for order in orders.lines() {
             self.run("ops", &format!("ops saga {order} --notices -o json"), 0);
         }
         // The first event of an order, which carries the contact, is parked as it would be if it could not be handled.
