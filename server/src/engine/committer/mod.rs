@@ -33,6 +33,8 @@ use work::{Outcome, answer_all, refuse_all};
 
 /// Pieces of work in one transaction. More would not make a command cheaper, but would make the first one wait.
 const MAX_BATCH: usize = 256;
+/// The same where nobody waits: what arrives while a context lingers, in a rush hour.
+const MAX_PATIENT_BATCH: usize = 1_024;
 /// Looks at the timers at least this often, so that a changed system clock is noticed.
 const MAX_SLEEP: Duration = Duration::from_secs(10);
 /// A transaction that is shared by so many is one of a busy time: each commit costs a flush and whole pages, and a
@@ -161,8 +163,9 @@ impl Committer {
             std::thread::sleep(BUSY_LINGER);
         }
         let until = Instant::now() + self.linger;
+        let most = if self.linger.is_zero() { MAX_BATCH } else { MAX_PATIENT_BATCH };
         let mut work = vec![first];
-        while work.len() < MAX_BATCH {
+        while work.len() < most {
             let patient = !self.linger.is_zero() && !work.last().is_some_and(Work::is_urgent);
             let next = if patient {
                 self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())).ok()

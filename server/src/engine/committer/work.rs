@@ -39,8 +39,8 @@ impl Work {
     pub(super) fn is_urgent(&self) -> bool {
         match self {
             Work::Command { order, .. } => order.stamp.by != shared::Actor::System,
-            Work::Stop | Work::Mend { .. } => true,
-            Work::Hear { .. } | Work::Swap { .. } | Work::Answer(_) | Work::Warm(_) | Work::Look(_) => false,
+            Work::Stop | Work::Mend { .. } | Work::Look(_) => true,
+            Work::Hear { .. } | Work::Swap { .. } | Work::Answer(_) | Work::Warm(_) => false,
         }
     }
 }
