@@ -26,12 +26,13 @@ pub(super) const BATCH: usize = 256;
 /// How long another process may hold the file before a batch is given up as unknown.
 const LOCKED: Duration = Duration::from_secs(5);
 /// The schema of this program; a file of a newer one is refused.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS movements (
         key TEXT PRIMARY KEY, order_id TEXT NOT NULL, kind TEXT NOT NULL, amount INTEGER NOT NULL, outcome TEXT NOT NULL,
         at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS movements_of_order ON movements (order_id);
-    PRAGMA user_version = 1;";
+    CREATE TABLE IF NOT EXISTS slow (key TEXT PRIMARY KEY, asked_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    PRAGMA user_version = 2;";
 
 pub(super) const CHARGE: &str = "charge";
 pub(super) const REFUND: &str = "refund";
@@ -40,8 +41,26 @@ const DECLINED: &str = "declined";
 
 /// What the thread is asked.
 pub(super) enum Request {
-    Move { kind: &'static str, ask: Ask, answer: oneshot::Sender<Answer> },
-    LookUp { key: String, answer: oneshot::Sender<Option<Answer>> },
+    Move {
+        kind: &'static str,
+        ask: Ask,
+        answer: oneshot::Sender<Answer>,
+    },
+    LookUp {
+        key: String,
+        answer: oneshot::Sender<Option<Answer>>,
+    },
+    /// Since when has this slow card been asked for?
+    Begin {
+        key: String,
+        answer: oneshot::Sender<Millis>,
+    },
+}
+
+/// What it says.
+enum Said {
+    Moved(Option<Answer>),
+    Begun(Millis),
 }
 
 pub(super) fn connect(path: &Path) -> Result<Connection, OpenError> {
@@ -49,7 +68,7 @@ pub(super) fn connect(path: &Path) -> Result<Connection, OpenError> {
     db.busy_timeout(LOCKED)?;
     db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
     match db.pragma_query_value(None, "user_version", |row| row.get(0))? {
-        0 => db.execute_batch(&format!("BEGIN IMMEDIATE; {SCHEMA} COMMIT;"))?,
+        0..VERSION => db.execute_batch(&format!("BEGIN IMMEDIATE; {SCHEMA} COMMIT;"))?,
         VERSION => {}
         newer => return Err(OpenError::Newer(newer)),
     }
@@ -62,7 +81,7 @@ pub(super) fn write(mut db: Connection, mut requests: mpsc::Receiver<Request>, c
         match commit(&mut db, &batch) {
             Ok(answers) => {
                 commits.fetch_add(1, Ordering::Relaxed);
-                batch.drain(..).zip(answers).for_each(|(request, found)| request.answer(found));
+                batch.drain(..).zip(answers).for_each(|(request, said)| request.answer(said));
             }
             // Whoever waits hears `Unknown` as the batch is dropped, and asks again with the same key.
             Err(fault) => {
@@ -73,12 +92,13 @@ pub(super) fn write(mut db: Connection, mut requests: mpsc::Receiver<Request>, c
     }
 }
 
-fn commit(db: &mut Connection, batch: &[Request]) -> Result<Vec<Option<Answer>>, rusqlite::Error> {
+fn commit(db: &mut Connection, batch: &[Request]) -> Result<Vec<Said>, rusqlite::Error> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let at_ms = now_ms();
     let answers = batch.iter().map(|request| match request {
-        Request::Move { kind, ask, .. } => settle(&tx, kind, ask, at_ms).map(Some),
-        Request::LookUp { key, .. } => Ok(recorded(&tx, key)?.map(|found| found.answer)),
+        Request::Move { kind, ask, .. } => settle(&tx, kind, ask, at_ms).map(|answer| Said::Moved(Some(answer))),
+        Request::LookUp { key, .. } => Ok(Said::Moved(recorded(&tx, key)?.map(|found| found.answer))),
+        Request::Begin { key, .. } => begun(&tx, key, at_ms).map(Said::Begun),
     });
     let answers = answers.collect::<Result<Vec<_>, _>>()?;
     tx.commit()?;
@@ -87,12 +107,21 @@ fn commit(db: &mut Connection, batch: &[Request]) -> Result<Vec<Option<Answer>>,
 
 impl Request {
     /// Whoever asked may have left; the journal keeps the answer.
-    fn answer(self, found: Option<Answer>) {
-        match self {
-            Request::Move { answer, .. } => drop(answer.send(found.unwrap_or(Answer::Unknown))),
-            Request::LookUp { answer, .. } => drop(answer.send(found)),
+    fn answer(self, said: Said) {
+        match (self, said) {
+            (Request::Move { answer, .. }, Said::Moved(found)) => drop(answer.send(found.unwrap_or(Answer::Unknown))),
+            (Request::LookUp { answer, .. }, Said::Moved(found)) => drop(answer.send(found)),
+            (Request::Begin { answer, .. }, Said::Begun(at_ms)) => drop(answer.send(at_ms)),
+            // Each is answered in its own way; nobody hears anything otherwise, and that means `Unknown`.
+            _ => {}
         }
     }
+}
+
+/// When a slow card was asked for first: what goes on at the company goes on without us.
+fn begun(tx: &Transaction, key: &str, at_ms: Millis) -> Result<Millis, rusqlite::Error> {
+    tx.prepare_cached("INSERT INTO slow VALUES (?1, ?2) ON CONFLICT (key) DO NOTHING")?.execute(params![key, at_ms])?;
+    tx.prepare_cached("SELECT asked_ms FROM slow WHERE key = ?1")?.query_row([key], |row| row.get(0))
 }
 
 /// Moves the money of a new key, and repeats the answer of a known one.
@@ -198,7 +227,7 @@ fn answer(outcome: &str) -> Answer {
     if outcome == APPROVED { Answer::Approved } else { Answer::Declined(Reason::Declined) }
 }
 
-fn now_ms() -> Millis {
+pub(super) fn now_ms() -> Millis {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
 }

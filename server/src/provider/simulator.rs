@@ -5,7 +5,7 @@
 
 use super::{
     Answer, Ask, Provider, Record,
-    movements::{self, BATCH, CHARGE, REFUND, Request, connect, moved},
+    movements::{self, BATCH, CHARGE, REFUND, Request, connect, moved, now_ms},
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use rusqlite::Connection;
@@ -122,21 +122,24 @@ impl Simulator {
         self.commits.load(Ordering::Relaxed)
     }
 
-    /// A slow card is approved some time after it was asked, whether or not anybody still waits for the answer; who asks
-    /// again later finds it done.
+    /// A slow card is approved some time after it was asked first, whether or not anybody still waits for the answer; who
+    /// asks again later finds it done. A restart begins no new wait: else slow cards would pile up in a server that is
+    /// restarted again and again.
     async fn charge_slowly(&self, ask: Ask) -> Answer {
         if let Some(answer) = self.look_up(&ask.key).await {
             return answer;
         }
         let Ok(permit) = Arc::clone(&self.slow_at_once).try_acquire_owned() else { return Answer::Unknown };
-        // The way is held weakly: a simulator that was closed meanwhile approves nothing more.
-        let (writer, slow) = (self.writer.downgrade(), self.slow);
+        let (way, slow) = (self.writer.downgrade(), self.slow);
         let (answer, answered) = oneshot::channel();
         tokio::spawn(async move {
-            tokio::time::sleep(slow).await;
-            if let Some(writer) = writer.upgrade() {
-                // An answer that never comes is `Unknown` to whoever waits below.
-                let _ = writer.send(Request::Move { kind: CHARGE, ask, answer }).await;
+            if let Some(asked_ms) = begun(&way, &ask.key).await {
+                let passed = Duration::from_millis(u64::try_from(now_ms() - asked_ms).unwrap_or(0));
+                tokio::time::sleep(slow.saturating_sub(passed)).await;
+                if let Some(writer) = way.upgrade() {
+                    // An answer that never comes is `Unknown` to whoever waits below.
+                    let _ = writer.send(Request::Move { kind: CHARGE, ask, answer }).await;
+                }
             }
             drop(permit);
         });
@@ -150,6 +153,14 @@ impl Simulator {
             Err(_) => Answer::Unknown,
         }
     }
+}
+
+/// When a slow card was asked for first, if the journal says. The way is held weakly: a simulator that was closed
+/// meanwhile approves nothing more.
+async fn begun(way: &mpsc::WeakSender<Request>, key: &str) -> Option<Millis> {
+    let (answer, begun) = oneshot::channel();
+    way.upgrade()?.send(Request::Begin { key: key.into(), answer }).await.ok()?;
+    begun.await.ok()
 }
 
 impl Provider for Simulator {

@@ -75,6 +75,18 @@ async fn a_slow_card_is_approved_even_when_nobody_waits() {
 }
 
 #[tokio::test]
+async fn a_restart_begins_no_new_wait_for_a_slow_card() {
+    let (dir, slow) = (tempfile::tempdir().unwrap(), Duration::from_secs(1));
+    let asked = ask(1, 1, 700, Means::SlowCard);
+    let before = Simulator::open_with(dir.path(), slow).unwrap();
+    assert!(tokio::time::timeout(slow / 2, before.charge(asked.clone())).await.is_err(), "a slow card answered at once");
+    drop(before);
+    let (provider, began) = (Simulator::open_with(dir.path(), slow).unwrap(), Instant::now());
+    assert_eq!(provider.charge(asked).await, Answer::Approved);
+    assert!(began.elapsed() < slow * 9 / 10, "it was approved after {:?} more", began.elapsed());
+}
+
+#[tokio::test]
 async fn no_more_goes_back_than_came_in() {
     let dir = tempfile::tempdir().unwrap();
     let provider = quick(dir.path());
@@ -114,7 +126,9 @@ fn a_newer_file_and_an_unknown_name_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     drop(Simulator::open(dir.path()).unwrap());
     let db = rusqlite::Connection::open(dir.path().join("provider.db")).unwrap();
-    db.pragma_update(None, "user_version", 2).unwrap();
-    assert!(matches!(Simulator::open(dir.path()), Err(OpenError::Newer(2))));
+    db.pragma_update(None, "user_version", 1).unwrap();
+    drop(Simulator::open(dir.path()).unwrap());
+    db.pragma_update(None, "user_version", 3).unwrap();
+    assert!(matches!(Simulator::open(dir.path()), Err(OpenError::Newer(3))));
     assert!(matches!(open("bank", dir.path(), &toss::Keys::default()), Err(OpenError::NoSuch(_))));
 }
