@@ -183,7 +183,7 @@ pub struct Step {
     /// Why, if somebody or something said no.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// What goes back, or for a change what was charged (positive) or given back (negative).
+    /// What goes back, or would go back by an offer; for a change what was charged (positive) or given back (negative).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Won>,
     /// When the food is expected now.
@@ -208,6 +208,9 @@ pub struct OrderShown {
     pub basket: Basket,
     /// What was asked for instead, while that is not settled.
     pub change: Option<Basket>,
+    /// What would be left if the customer accepted the store's offer to leave out what is sold out.
+    #[serde(default)]
+    pub offer: Option<Basket>,
     /// For the cook.
     pub cook_note: Option<Text<200>>,
     /// Who carries it.
@@ -424,6 +427,9 @@ pub struct MyPage {
     pub status: order::Status,
     /// What, and for how much.
     pub basket: Basket,
+    /// What would be left if the store's offer to leave out what is sold out were accepted.
+    #[serde(default)]
+    pub offer: Option<Basket>,
     /// When the food is, or was, expected.
     pub eta_ms: Option<Millis>,
     /// What came in.

@@ -49,6 +49,12 @@ pub enum Topic {
     Changed { total: Won, difference: Won },
     /// To the customer.
     ChangeRefused { reason: Reason },
+    /// To the customer: the store would leave out what is sold out, and waits for an answer.
+    OfferMade { without: Vec<Text<60>>, refund: Won, total: Won },
+    /// To the owner: the customer takes what is left.
+    OfferAccepted { total: Won },
+    /// To the owner: the order stays as it was.
+    OfferDeclined {},
     /// To the customer: the money went back.
     Refunded { amount: Won },
     /// To the owner and the customer: the announced minutes are over.
@@ -76,6 +82,9 @@ impl Topic {
                 | Withdrawn { .. }
                 | Changed { .. }
                 | ChangeRefused { .. }
+                | OfferMade { .. }
+                | OfferAccepted { .. }
+                | OfferDeclined {}
                 | Refunded { .. }
         )
     }

@@ -1,7 +1,10 @@
 //! The order: what a customer asks for, and where it stands.
 
-use crate::{AccountId, Cell, Count, CustomerId, Lang, Millis, Minutes, OrderId, Point, RiderId, Role, Sealed, Sender, StoreId, Text, Won};
-use serde::{Deserialize, Serialize};
+use crate::{
+    AccountId, Cell, Count, CustomerId, Lang, Millis, Minutes, OrderId, Point, RiderId, Role, Sealed, Sender, StoreId, Text, Won,
+    api::NewOrder,
+};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// A dish by name, with the options chosen, as the customer asks for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -249,6 +252,16 @@ pub enum Command {
     },
     /// Take other dishes, before cooking starts; the edge has priced them.
     Change { basket: Basket },
+    /// The store offers to leave out dishes that are sold out, and to give back what they cost.
+    Offer {
+        #[serde(deserialize_with = "some_names")]
+        #[schemars(length(min = 1, max = 30))]
+        without: Vec<Text<60>>,
+    },
+    /// The customer takes what is left.
+    AcceptOffer {},
+    /// The customer wants all or nothing.
+    DeclineOffer {},
     /// The food has arrived.
     Confirm {},
     /// The money is there.
@@ -290,9 +303,18 @@ impl Command {
     pub fn sender(&self) -> Sender {
         match self {
             Command::Place { .. } | Command::Cancel { .. } | Command::Change { .. } | Command::Confirm {} => Sender::Person(Role::Customer),
+            Command::AcceptOffer {} | Command::DeclineOffer {} => Sender::Person(Role::Customer),
+            Command::Offer { .. } => Sender::Person(Role::Owner),
             _ => Sender::System,
         }
     }
+}
+
+/// Names of dishes, as many as an order can have and at least one: an offer to leave out nothing is none.
+fn some_names<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Text<60>>, D::Error> {
+    let names = Vec::deserialize(from)?;
+    let most = NewOrder::MAX_ITEMS;
+    if (1..=most).contains(&names.len()) { Ok(names) } else { Err(de::Error::custom(format!("1 to {most} dishes are wanted"))) }
 }
 
 /// What can happen to an order. Every event changes what people see, so every event is shown.
@@ -336,6 +358,13 @@ pub enum Event {
     Changed { about: About, basket: Basket, difference: Won, status: Status, at_ms: Millis },
     /// The dishes stay as they were.
     ChangeRefused { about: About, reason: Reason, status: Status, at_ms: Millis },
+    /// The store would leave out these dishes: the basket is what is left, the refund what would go back. The order stays
+    /// where it is.
+    OfferMade { about: About, basket: Basket, without: Vec<Text<60>>, refund: Won, at_ms: Millis },
+    /// The customer takes what is left: a change like any other from here on.
+    OfferAccepted { about: About, basket: Basket, at_ms: Millis },
+    /// The customer does not; the order is as it was.
+    OfferDeclined { about: About, at_ms: Millis },
 }
 
 impl Event {
@@ -360,7 +389,10 @@ impl Event {
             | Cancelled { about, .. }
             | ChangeRequested { about, .. }
             | Changed { about, .. }
-            | ChangeRefused { about, .. } => about,
+            | ChangeRefused { about, .. }
+            | OfferMade { about, .. }
+            | OfferAccepted { about, .. }
+            | OfferDeclined { about, .. } => about,
         }
     }
 
@@ -385,7 +417,10 @@ impl Event {
             | Cancelled { at_ms, .. }
             | ChangeRequested { at_ms, .. }
             | Changed { at_ms, .. }
-            | ChangeRefused { at_ms, .. } => *at_ms,
+            | ChangeRefused { at_ms, .. }
+            | OfferMade { at_ms, .. }
+            | OfferAccepted { at_ms, .. }
+            | OfferDeclined { at_ms, .. } => *at_ms,
         }
     }
 
@@ -410,7 +445,9 @@ impl Event {
             | Event::Changed { status, .. }
             | Event::ChangeRefused { status, .. } => Some(*status),
             Event::Cancelled { .. } => Some(Status::Cancelled),
-            Event::ChangeRequested { .. } => Some(Status::ChangeRequested),
+            Event::ChangeRequested { .. } | Event::OfferAccepted { .. } => Some(Status::ChangeRequested),
+            // An offer holds nothing up, so it is no status: the kitchen and a cancel go on as if there were none.
+            Event::OfferMade { .. } | Event::OfferDeclined { .. } => None,
         }
     }
 }

@@ -29,6 +29,14 @@ pub enum Refusal {
     BelowMinimum { minimum: Won },
     /// The order is worth more than can be paid at once.
     TooExpensive { maximum: Won },
+    /// The order has no such dish.
+    NotOrdered { item: Text<60> },
+    /// No dish would be left that costs anything.
+    NothingLeft {},
+    /// The customer has not answered an earlier offer.
+    OfferOpen {},
+    /// The store offers nothing, or not any more.
+    NoOffer {},
     /// The ticket does not stand where this can be done.
     TicketStands { status: ticket::Status },
     /// The customer asked for a change that is not settled yet.
@@ -74,6 +82,10 @@ impl Refusal {
             Refusal::UnknownChoice { .. } => "unknown_choice",
             Refusal::BelowMinimum { .. } => "below_minimum",
             Refusal::TooExpensive { .. } => "too_expensive",
+            Refusal::NotOrdered { .. } => "not_ordered",
+            Refusal::NothingLeft {} => "nothing_left",
+            Refusal::OfferOpen {} => "offer_open",
+            Refusal::NoOffer {} => "no_offer",
             Refusal::TicketStands { .. } => "ticket_stands",
             Refusal::ChangePending {} => "change_pending",
             Refusal::NotCooked {} => "not_cooked",
@@ -120,6 +132,12 @@ impl Refusal {
             Refusal::TooExpensive { maximum } => {
                 lang.pick(format!("한 번에 {maximum}원까지 주문할 수 있어요"), format!("One order may cost {maximum} won at most."))
             }
+            Refusal::NotOrdered { item } => lang.pick(format!("주문에 없는 메뉴예요: {item}"), format!("Not in this order: {item}.")),
+            Refusal::NothingLeft {} => lang.pick("빼고 나면 남는 메뉴가 없어요", "Nothing would be left of the order.").into(),
+            Refusal::OfferOpen {} => {
+                lang.pick("먼저 한 제안에 고객이 아직 답하지 않았어요", "The customer has not answered an earlier offer.").into()
+            }
+            Refusal::NoOffer {} => lang.pick("지금은 답할 제안이 없어요", "There is no offer to answer now.").into(),
             Refusal::TicketStands { status } => lang.pick(
                 format!("지금은 할 수 없어요 (주문전표: {})", status.label(lang)),
                 format!("The ticket does not allow that: {}.", status.label(lang)),
@@ -153,7 +171,7 @@ impl Refusal {
         let (ko, en) = match self {
             Refusal::NotFound {} => ("번호를 확인해 주세요", "Check the id; a list shows what is yours."),
             Refusal::Exists {} => ("이미 있는 것을 조회해 주세요", "Read what is there."),
-            Refusal::TooLate { .. } | Refusal::TooEarly { .. } | Refusal::Locked { .. } => {
+            Refusal::TooLate { .. } | Refusal::TooEarly { .. } | Refusal::Locked { .. } | Refusal::NoOffer {} => {
                 ("상태를 확인해 주세요: baemin status show", "See where it stands: baemin status show")
             }
             Refusal::StoreClosed {} => {
@@ -164,7 +182,11 @@ impl Refusal {
             }
             Refusal::BelowMinimum { .. } => ("메뉴를 더 담아 주세요", "Add a dish."),
             Refusal::TooExpensive { .. } => ("나누어 주문해 주세요", "Split the order."),
-            Refusal::TicketStands { .. } => ("주문전표를 확인해 주세요: baemin store tickets", "See the tickets: baemin store tickets"),
+            Refusal::NothingLeft {} => ("주문을 거절해 주세요: baemin store reject", "Reject the order instead: baemin store reject"),
+            Refusal::OfferOpen {} => ("답을 기다려 주세요: baemin status watch", "Wait for the answer: baemin status watch"),
+            Refusal::TicketStands { .. } | Refusal::NotOrdered { .. } => {
+                ("주문전표를 확인해 주세요: baemin store tickets", "See the tickets: baemin store tickets")
+            }
             Refusal::ChangePending {} => ("잠시 뒤에 다시 해 주세요", "Try again in a moment."),
             Refusal::NotCooked {} => ("조리가 끝나면 알려 드려요: baemin rider nearby", "Watch the list: baemin rider nearby"),
             Refusal::TakenBy { .. } | Refusal::DeliveryOver {} => {
@@ -192,6 +214,8 @@ impl Refusal {
             | Refusal::UnknownChoice { .. }
             | Refusal::BelowMinimum { .. }
             | Refusal::TooExpensive { .. }
+            | Refusal::NotOrdered { .. }
+            | Refusal::NothingLeft {}
             | Refusal::TooMany { .. } => 422,
             _ => 409,
         }

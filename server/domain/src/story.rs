@@ -1,6 +1,9 @@
-//! An order's story: what each of its events adds, for whoever tells it.
+//! An order's story: what each of its events adds, for whoever tells it, and which offer is open after it.
 
-use shared::{api::Step, order};
+use shared::{
+    api::Step,
+    order::{self, Basket, Status},
+};
 
 /// What an order's event adds to its story.
 pub fn step(event: &order::Event, status: order::Status, version: u64) -> Step {
@@ -24,6 +27,9 @@ pub fn step(event: &order::Event, status: order::Status, version: u64) -> Step {
         E::ChangeRequested { .. } => "change_requested",
         E::Changed { .. } => "changed",
         E::ChangeRefused { .. } => "change_refused",
+        E::OfferMade { .. } => "offer_made",
+        E::OfferAccepted { .. } => "offer_accepted",
+        E::OfferDeclined { .. } => "offer_declined",
     };
     let reason = match event {
         E::PaymentFailed { reason, .. }
@@ -34,7 +40,7 @@ pub fn step(event: &order::Event, status: order::Status, version: u64) -> Step {
         _ => None,
     };
     let amount = match event {
-        E::Rejected { refund, .. } | E::Cancelled { refund, .. } => Some(*refund),
+        E::Rejected { refund, .. } | E::Cancelled { refund, .. } | E::OfferMade { refund, .. } => Some(*refund),
         E::Changed { difference, .. } => Some(*difference),
         _ => None,
     };
@@ -43,4 +49,14 @@ pub fn step(event: &order::Event, status: order::Status, version: u64) -> Step {
         _ => None,
     };
     Step { version, event: name.into(), status, at_ms: event.at_ms(), reason, amount, eta_ms }
+}
+
+/// The store's offer that is open after an event. It lapses by itself: with the start of cooking, with the order's end, and
+/// as soon as the customer asks for a cancel or for other dishes.
+pub fn offer(open: Option<Basket>, event: &order::Event, status: Status) -> Option<Basket> {
+    match event {
+        order::Event::OfferMade { basket, .. } => Some(basket.clone()),
+        order::Event::OfferDeclined { .. } => None,
+        _ => open.filter(|_| matches!(status, Status::Placed | Status::Accepted)),
+    }
 }

@@ -55,9 +55,10 @@ const STORY: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "The customer changes the dishes: the store holds them, the payment settles the difference",
+        "The customer changes the dishes, or accepts an offer to leave some out: the store holds them, the payment settles the difference",
         &[
             "order.change_requested",
+            "order.offer_accepted",
             "ticket.revised",
             "ticket.revision_refused",
             "payment.requested (extra)",

@@ -9,7 +9,7 @@ use domain::Row;
 use given::{Ask, after, ask, asks, given, person, samples, send, states};
 use samples::*;
 use shared::{
-    api::{LedgerAccount, MyPage},
+    api::{LedgerAccount, MyPage, OrderShown},
     id::Bits,
     money::Price,
     order::{Reason, Status},
@@ -300,16 +300,18 @@ impl Watcher {
     }
 }
 
-fn shown_status(row: &Row, to: &Actor) -> (Status, Option<serde_json::Value>) {
-    let shown = serde_json::to_value(row.show(to).unwrap()).unwrap();
-    (serde_json::from_value(shown["status"].clone()).unwrap(), shown.get("change").filter(|change| !change.is_null()).cloned())
+fn shown_order(row: &Row, to: &Actor) -> OrderShown {
+    serde_json::from_value(serde_json::to_value(row.show(to).unwrap()).unwrap()).unwrap()
 }
 
 #[test]
 fn an_order_never_goes_back_and_ends_once() {
     let (facts, customer) = (facts(), person(customer_id().account(), Role::Customer));
     let place = ask("", samples::commands()[0].clone());
-    let mut ends: BTreeMap<String, u32> = BTreeMap::new();
+    // Of two dishes one can be left out.
+    let Command::Order(order::Command::Place { about, drop, note, means, thanks, .. }) = place.command.clone() else { unreachable!() };
+    let place_two = ask("", order::Command::Place { about, basket: two_dishes(), drop, note, means, thanks });
+    let (mut ends, mut offers): (BTreeMap<String, u32>, u32) = (BTreeMap::new(), 0);
     for seed in 0..20_000 {
         let mut dice = Dice::new(seed + 1);
         let (mut row, mut page, mut version) = (Row::empty(Kind::Order).unwrap(), None, 0);
@@ -317,7 +319,8 @@ fn an_order_never_goes_back_and_ends_once() {
         for step in 0..40 {
             // Half of the orders are paid at once, because most chance sequences end before that.
             let said = match step {
-                0 => &place,
+                0 if seed % 4 < 2 => &place,
+                0 => &place_two,
                 1 if seed % 2 == 0 => facts.iter().find(|ask| ask.label == "confirm_paid").unwrap(),
                 _ => dice.pick(&facts),
             };
@@ -327,11 +330,15 @@ fn an_order_never_goes_back_and_ends_once() {
                 version += 1;
                 row = domain::evolve(row, &event);
                 page = domain::project(Kind::MyPage, page, &event, version);
-                let (status, change) = shown_status(&row, &customer);
+                let OrderShown { status, change, offer, .. } = shown_order(&row, &customer);
                 watcher.sees(status);
                 assert!(change.is_none() || !status.is_final(), "seed {seed}: a change is shown as unsettled after the end");
+                let waits = matches!(status, Status::Placed | Status::Accepted);
+                assert!(offer.is_none() || waits, "seed {seed}: an offer is open while the order is {status:?}");
                 let told: MyPage = serde_json::from_value(serde_json::to_value(page.as_ref().unwrap().show(&customer)).unwrap()).unwrap();
                 assert_eq!((told.status, told.timeline.len() as u64), (status, version), "seed {seed}: the page tells another story");
+                assert_eq!(told.offer, offer, "seed {seed}: the page shows another offer");
+                offers += u32::from(offer.is_some());
             }
         }
         *ends.entry(format!("{:?}", watcher.finals)).or_default() += 1;
@@ -339,6 +346,33 @@ fn an_order_never_goes_back_and_ends_once() {
     // Each end, and no end, was met often enough for the above to mean something.
     for end in ["[Completed]", "[Rejected]", "[Cancelled]", "[PaymentFailed]", "[]"] {
         assert!(ends.get(end).is_some_and(|n| *n > 200), "{end} is rare: {ends:?}");
+    }
+    assert!(offers > 200, "offers are rare: {offers}");
+}
+
+/// What the customer accepts is what the store offered, and the two differ by what goes back.
+#[test]
+fn an_accepted_offer_is_the_change_that_was_offered() {
+    use order::{Command as C, Event as E};
+    let asks = asks(Kind::Order);
+    let named = |label: &str| asks.iter().find(|ask| ask.label == label).unwrap();
+    for (name, path) in states(Kind::Order) {
+        let row = given(Kind::Order, &path);
+        for without in [vec![text("콜라")], vec![text("허니콤보"), text("허니콤보")]] {
+            let Ok(made) = send(&row, &ask("", C::Offer { without })) else { continue };
+            let [Event::Order(E::OfferMade { basket, without, refund, .. })] = &made[..] else { continue };
+            assert_eq!(basket.total + *refund, two_dishes().total, "{name}");
+            assert!(basket.lines.iter().all(|line| !without.contains(&line.item)) && without.len() == 1, "{name}: {basket:?}");
+            let row = after(row.clone(), &made);
+            let taken = send(&row, named("accept_offer")).unwrap();
+            let row = after(row, &taken);
+            let settled = send(&row, named("confirm_changed")).unwrap();
+            let [Event::Order(E::Changed { basket: cooked, difference, .. })] = &settled[..] else { panic!("{name}: {settled:?}") };
+            assert_eq!((cooked, *difference), (basket, Won::ZERO - *refund), "{name}");
+            let refused = send(&row, named("refuse_change")).unwrap();
+            let row = after(row, &refused);
+            assert_eq!(shown_order(&row, &person(owner_id(), Role::Owner)).basket, two_dishes(), "{name}: the kitchen was faster");
+        }
     }
 }
 
@@ -473,4 +507,26 @@ fn nothing_is_ordered_for_nothing() {
     let price = |wishes: &[order::Wish]| domain::order::pricing::price(&store, wishes, NOON_MS);
     assert_eq!(price(&[wish]), Err(Refusal::BelowMinimum { minimum: Won(1) }));
     assert_eq!(price(&[]), Err(Refusal::BelowMinimum { minimum: Won(1) }));
+}
+
+/// What is left out is left out whole, the rest costs what it cost, and something is left.
+#[test]
+fn a_basket_without_some_dishes_is_the_rest() {
+    use domain::order::pricing::without;
+    let fried = |options: &[&str]| order::Line { options: options.iter().map(|name| text(name)).collect(), ..dishes(2).lines[0].clone() };
+    let coke = two_dishes().lines[1].clone();
+    let free = order::Line { item: text("단무지"), each: Won::ZERO, ..coke.clone() };
+    let basket = |lines: &[order::Line]| {
+        let food: Won = lines.iter().map(|line| line.each * line.quantity.get()).sum();
+        order::Basket { lines: lines.to_vec(), delivery_fee: Won(3_000), total: food + Won(3_000) }
+    };
+    let all = basket(&[fried(&["무 추가"]), coke.clone(), fried(&[]), free.clone()]);
+    assert_eq!(without(&all, &[text("허니콤보")]), Ok(basket(&[coke.clone(), free.clone()])), "with whatever options");
+    assert_eq!(without(&all, &[text("콜라"), text("콜라")]), Ok(basket(&[fried(&["무 추가"]), fried(&[]), free])));
+    // What is left may be less than the store's minimum, but not worth nothing.
+    assert_eq!(without(&all, &[text("콜라"), text("허니콤보")]), Err(Refusal::NothingLeft {}));
+    assert_eq!(without(&all, &[text("없는 메뉴")]), Err(Refusal::NotOrdered { item: text("없는 메뉴") }));
+    for single in [basket(&[coke]), basket(&[fried(&["무 추가"]), fried(&[])])] {
+        assert_eq!(without(&single, &[]), Err(Refusal::NothingLeft {}), "of one dish there is nothing to leave out");
+    }
 }

@@ -259,7 +259,8 @@ fn status_after(event: &str) -> Option<Value> {
         "placed" => always(Status::PendingPayment),
         "paid" => always(Status::Placed),
         "started" => always(Status::Cooking),
-        "delayed" | "released" => None,
+        "offer_accepted" => always(Status::ChangeRequested),
+        "delayed" | "released" | "offer_made" | "offer_declined" => None,
         // These are named after the status to which they lead.
         _ => Status::ALL.into_iter().find(|status| status.code() == event).and_then(always),
     }

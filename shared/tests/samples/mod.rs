@@ -73,6 +73,14 @@ pub fn dishes(quantity: u32) -> Basket {
     Basket { lines: vec![line], delivery_fee: Won(3_000), total: each * quantity + Won(3_000) }
 }
 
+/// A chicken as above, and a coke for 2,000 won.
+pub fn two_dishes() -> Basket {
+    let Basket { mut lines, delivery_fee, total } = dishes(1);
+    let each = Won(2_000);
+    lines.push(Line { item: text("콜라"), quantity: Count::new(1).unwrap(), options: vec![], each });
+    Basket { lines, delivery_fee, total: total + each }
+}
+
 pub fn drop() -> Drop {
     let area = Point { lat: 37.5, lng: 127.04 };
     Drop { contact: contact(), area, store_at: at_store(), note: Some(text("문 앞에")), fee: Won(3_000) }
@@ -137,10 +145,10 @@ macro_rules! names {
 
 names! {
     Order order {
-        commands: Place Cancel Change Confirm ConfirmPaid FailPayment Expire ConfirmAccepted ConfirmDelayed ConfirmRejected ConfirmStarted
+        commands: Place Cancel Change Offer AcceptOffer DeclineOffer Confirm ConfirmPaid FailPayment Expire ConfirmAccepted ConfirmDelayed ConfirmRejected ConfirmStarted
             ConfirmCooked ConfirmWithdrawn RefuseCancel ConfirmChanged RefuseChange ConfirmPicked ConfirmReleased ConfirmDelivered Close;
         events: Placed Paid PaymentFailed Accepted Delayed Rejected Started Cooked Picked Released Delivered Completed CancelRequested
-            CancelRefused Cancelled ChangeRequested Changed ChangeRefused;
+            CancelRefused Cancelled ChangeRequested Changed ChangeRefused OfferMade OfferAccepted OfferDeclined;
     }
     Payment payment {
         commands: Request Approve Decline Refund Adjust GiveUp ConfirmRefund Pay;
@@ -204,6 +212,9 @@ pub fn commands() -> Vec<Command> {
         let rest = [
             Cancel { reason: Some(text("늦어서")) },
             Change { basket: dishes(2) },
+            Offer { without: vec![text("콜라")] },
+            AcceptOffer {},
+            DeclineOffer {},
             Confirm {},
             ConfirmPaid {},
             FailPayment { reason: Reason::Declined },
@@ -381,6 +392,9 @@ pub fn events() -> Vec<(&'static str, Event)> {
             ("", ChangeRequested { about: a(), basket: dishes(2), at_ms }),
             ("", Changed { about: a(), basket: dishes(2), difference: Won(17_000), status: Status::Accepted, at_ms }),
             ("", ChangeRefused { about: a(), reason: Reason::Declined, status: Status::Accepted, at_ms }),
+            ("", OfferMade { about: a(), basket: dishes(1), without: vec![text("콜라")], refund: Won(2_000), at_ms }),
+            ("", OfferAccepted { about: a(), basket: dishes(1), at_ms }),
+            ("", OfferDeclined { about: a(), at_ms }),
         ];
         all.extend(of.map(|(word, event)| (word, event.into())));
     }

@@ -73,6 +73,14 @@ fn order(event: &order::Event) -> Vec<Reaction> {
         E::ChangeRequested { basket, .. } => again("change_requested", Topic::ChangeRequested { total: basket.total }),
         E::Changed { basket, difference, .. } => again("changed", Topic::Changed { total: basket.total, difference: *difference }),
         E::ChangeRefused { reason, .. } => again("change_refused", Topic::ChangeRefused { reason: reason.clone() }),
+        E::OfferMade { basket, without, refund, .. } => {
+            again("offer_made", Topic::OfferMade { without: without.clone(), refund: *refund, total: basket.total })
+        }
+        E::OfferAccepted { basket, .. } => vec![
+            customer(about, &format!("change_requested-{at_ms}"), Topic::ChangeRequested { total: basket.total }, at_ms),
+            owner(about, &format!("offer_accepted-{at_ms}"), Topic::OfferAccepted { total: basket.total }, at_ms),
+        ],
+        E::OfferDeclined { .. } => vec![owner(about, &format!("offer_declined-{at_ms}"), Topic::OfferDeclined {}, at_ms)],
     }
 }
 

@@ -1,7 +1,10 @@
 //! What a notice says, in both languages. Texts are written so that no particle follows a variable.
 
 use crate::clock;
-use shared::{Lang, Millis, notice::Notice, notice::Topic};
+use shared::{Lang, Millis, Text, notice::Notice, notice::Topic};
+
+/// Dishes that a notice names; of more it tells the number, because a text message has its limits.
+const NAMED: usize = 3;
 
 /// The text of a notice in a language.
 pub fn say(notice: &Notice, lang: Lang) -> String {
@@ -71,12 +74,32 @@ fn topic(topic: &Topic, lang: Lang) -> String {
         T::ChangeRefused { reason } => {
             lang.pick(format!("메뉴를 바꿀 수 없어요: {}", reason.say(lang)), format!("Your order stays as it was: {}.", reason.say(lang)))
         }
+        T::OfferMade { without, refund, total } => lang.pick(
+            format!("품절: {}. 빼고 받으시면 {refund}원을 돌려드려요 (합계 {total}원). 답을 기다려요", names(without, lang)),
+            format!("Sold out: {}. Without it {refund} won go back to you, {total} won remain. Accept or decline.", names(without, lang)),
+        ),
+        T::OfferAccepted { total } => lang.pick(
+            format!("고객이 품절 메뉴를 빼는 데 동의했어요: {total}원"),
+            format!("The customer agrees to leave out what is sold out: {total} won."),
+        ),
+        T::OfferDeclined {} => {
+            lang.pick("고객이 제안을 거절했어요. 주문은 그대로예요", "The customer declined your offer: the order stays as it was.").into()
+        }
         T::Refunded { amount } => lang.pick(format!("환불이 끝났어요: {amount}원"), format!("{amount} won were refunded.")),
         T::Overdue {} => lang.pick("조리가 예상보다 늦어지고 있어요", "Cooking takes longer than announced.").into(),
         T::Promoted { grade } => {
             lang.pick(format!("등급이 올랐어요: {}", grade.label(lang)), format!("You have a new grade: {}.", grade.label(lang)))
         }
         T::Reviewed { stars } => lang.pick(format!("새 리뷰가 달렸어요: 별 {stars}개"), format!("A new review: {stars} of 5 stars.")),
+    }
+}
+
+/// Some dishes, and how many more.
+fn names(dishes: &[Text<60>], lang: Lang) -> String {
+    let first = dishes.iter().take(NAMED).map(|name| &**name).collect::<Vec<_>>().join(", ");
+    match dishes.len().saturating_sub(NAMED) {
+        0 => first,
+        more => lang.pick(format!("{first} 외 {more}개"), format!("{first} and {more} more")),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What may happen to an order.
 
+use super::pricing;
 use crate::{
     Decider, Tag,
     fault::{Fault, planted},
@@ -7,7 +8,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use shared::{
-    Actor, Kind, Millis, Refusal, RiderId, Stamp, Text, Won,
+    Actor, Kind, Millis, Refusal, RiderId, Role, Sender, Stamp, Text, Won,
     api::{OrderShown, Step},
     order::{About, Basket, Command, Drop, Event, Reason, Status},
 };
@@ -35,6 +36,12 @@ pub struct Taken {
     cancelling: bool,
     /// What was asked for instead, while that waits for its answer.
     change: Option<Basket>,
+    /// What would be left by the store's offer, while that is open.
+    #[serde(default)]
+    offer: Option<Basket>,
+    /// What the customer said to the last offer: whoever says so again has said so.
+    #[serde(default)]
+    answered: Option<bool>,
     rider: Option<RiderId>,
     eta_ms: Option<Millis>,
     timeline: Vec<Step>,
@@ -91,6 +98,7 @@ impl Decider for Order {
                     Ok(vec![E::Placed { about, basket, drop, note, means, thanks, at_ms }])
                 }
                 C::Cancel { .. } | C::Change { .. } | C::Confirm {} => Err(Refusal::NotFound {}),
+                C::Offer { .. } | C::AcceptOffer {} | C::DeclineOffer {} => Err(Refusal::NotFound {}),
                 // Facts about an order come after it: everything about it is caused by its events.
                 _ => Ok(vec![]),
             };
@@ -115,6 +123,8 @@ impl Decider for Order {
             (S::ChangeRequested | S::CancelRequested, C::Change { .. }) => return Err(Refusal::Locked { status: o.status }),
             (S::PendingPayment, C::Change { .. }) => return Err(Refusal::TooEarly { status: o.status }),
             (_, C::Change { .. }) => return Err(Refusal::TooLate { status: o.status }),
+
+            (_, C::Offer { .. } | C::AcceptOffer {} | C::DeclineOffer {}) => return offers(o, command, at_ms),
 
             (S::Delivered, C::Confirm {} | C::Close {}) => {
                 vec![E::Completed { about, total: o.basket.total, thanks: o.thanks.clone(), at_ms }]
@@ -156,6 +166,8 @@ impl Decider for Order {
                 accepted: false,
                 cancelling: false,
                 change: None,
+                offer: None,
+                answered: None,
                 rider: None,
                 eta_ms: None,
                 timeline: vec![placed],
@@ -177,6 +189,9 @@ impl Decider for Order {
             E::ChangeRequested { basket, .. } => (o.under, o.change) = (o.status, Some(basket.clone())),
             E::Changed { basket, .. } => (o.basket, o.change) = (basket.clone(), None),
             E::ChangeRefused { .. } => o.change = None,
+            E::OfferMade { .. } => o.answered = None,
+            E::OfferAccepted { basket, .. } => (o.under, o.change, o.answered) = (o.status, Some(basket.clone()), Some(true)),
+            E::OfferDeclined { .. } => o.answered = Some(false),
             E::Picked { rider, .. } => o.rider = Some(*rider),
             E::Released { .. } => o.rider = None,
             // A wish that was not settled ends with the order.
@@ -186,20 +201,24 @@ impl Decider for Order {
             E::Placed { .. } | E::Paid { .. } | E::Started { .. } | E::Cooked { .. } | E::Delivered { .. } => {}
         }
         o.status = event.status().unwrap_or(o.status);
+        o.offer = story::offer(o.offer.take(), event, o.status);
         let step = story::step(event, o.status, o.timeline.len() as u64 + 1);
         o.timeline.push(step);
         Some(o)
     }
 
-    fn obeys(state: &State, _: &Command, actor: &Actor) -> bool {
-        state.as_deref().is_none_or(|o| actor.is_customer(o.about.customer))
+    fn obeys(state: &State, command: &Command, actor: &Actor) -> bool {
+        state.as_deref().is_none_or(|o| match command.sender() {
+            Sender::Person(Role::Owner) => actor.is_owner(o.about.owner) && o.was_paid(),
+            _ => actor.is_customer(o.about.customer),
+        })
     }
 
     fn show(state: &State, actor: &Actor) -> Option<OrderShown> {
         let o = state.as_deref()?;
         let at_store = actor.is_owner(o.about.owner) && o.was_paid();
         let carried = o.rider.is_some_and(|rider| actor.is_rider(rider));
-        if !at_store && !carried && !actor.is_customer(o.about.customer) && !actor.is(shared::Role::Operator) {
+        if !at_store && !carried && !actor.is_customer(o.about.customer) && !actor.is(Role::Operator) {
             return None;
         }
         Some(OrderShown {
@@ -210,6 +229,7 @@ impl Decider for Order {
             status: o.status,
             basket: o.basket.clone(),
             change: o.change.clone(),
+            offer: o.offer.clone(),
             cook_note: o.note.clone(),
             rider: o.rider,
             eta_ms: o.eta_ms,
@@ -228,7 +248,15 @@ impl Decider for Order {
     }
 
     fn verbs() -> Vec<Command> {
-        vec![Command::Cancel { reason: None }, Command::Change { basket: Basket::default() }, Command::Confirm {}]
+        vec![
+            Command::Cancel { reason: None },
+            Command::Change { basket: Basket::default() },
+            Command::Confirm {},
+            // Which dish it is, depends on the order. A sample without one asks whether any could be offered; nobody can send it.
+            Command::Offer { without: vec![] },
+            Command::AcceptOffer {},
+            Command::DeclineOffer {},
+        ]
     }
 }
 
@@ -275,6 +303,38 @@ fn follow(o: &Taken, fact: &Command, at_ms: Millis) -> Vec<Event> {
         // The order is past this fact already, or people's commands were matched before.
         _ => vec![],
     }
+}
+
+/// The store's offer to leave out what is sold out, and the customer's answer. The order stays where it is meanwhile, so an
+/// offer holds up neither a cancel nor the kitchen; what is accepted goes the way of a change.
+fn offers(o: &Taken, command: &Command, at_ms: Millis) -> Result<Vec<Event>, Refusal> {
+    use {Command as C, Event as E, Status as S};
+    let about = o.about.clone();
+    Ok(match (o.status, &o.offer, command) {
+        (_, Some(open), C::Offer { without }) if pricing::without(&o.basket, without).as_ref() == Ok(open) => vec![],
+        (_, Some(_), C::Offer { .. }) => return Err(Refusal::OfferOpen {}),
+        (S::Placed | S::Accepted, None, C::Offer { without }) => {
+            let basket = pricing::without(&o.basket, without)?;
+            let refund = o.basket.total - basket.total;
+            vec![E::OfferMade { about, basket, without: once(without), refund, at_ms }]
+        }
+        (S::ChangeRequested | S::CancelRequested, None, C::Offer { .. }) => return Err(Refusal::Locked { status: o.status }),
+        (S::PendingPayment, None, C::Offer { .. }) => return Err(Refusal::TooEarly { status: o.status }),
+        (_, None, C::Offer { .. }) => return Err(Refusal::TooLate { status: o.status }),
+
+        (_, Some(basket), C::AcceptOffer {}) => vec![E::OfferAccepted { about, basket: basket.clone(), at_ms }],
+        (_, Some(_), C::DeclineOffer {}) => vec![E::OfferDeclined { about, at_ms }],
+        (_, None, C::AcceptOffer {}) if o.answered == Some(true) => vec![],
+        (_, None, C::DeclineOffer {}) if o.answered == Some(false) => vec![],
+        (_, None, C::AcceptOffer {} | C::DeclineOffer {}) => return Err(Refusal::NoOffer {}),
+        // Only these three come here.
+        _ => vec![],
+    })
+}
+
+/// Names, each once.
+fn once(names: &[Text<60>]) -> Vec<Text<60>> {
+    names.iter().enumerate().filter(|(i, name)| !names[..*i].contains(name)).map(|(_, name)| name.clone()).collect()
 }
 
 fn said(reason: &Option<Text<200>>) -> Reason {

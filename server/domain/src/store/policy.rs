@@ -38,7 +38,9 @@ fn order(event: &order::Event) -> Option<Reaction> {
             Some(now(about.store, S::Admit { about: about.clone(), basket: basket.clone(), note: note.clone() }))
         }
         E::CancelRequested { about, reason, .. } => Some(now(about.order, T::Withdraw { about: about.clone(), reason: reason.clone() })),
-        E::ChangeRequested { about, basket, .. } => Some(now(about.order, T::Revise { about: about.clone(), basket: basket.clone() })),
+        E::ChangeRequested { about, basket, .. } | E::OfferAccepted { about, basket, .. } => {
+            Some(now(about.order, T::Revise { about: about.clone(), basket: basket.clone() }))
+        }
         E::Changed { about, .. } => Some(now(about.order, T::Settle { about: about.clone() })),
         E::ChangeRefused { about, .. } => Some(now(about.order, T::Revert { about: about.clone() })),
         _ => None,
