@@ -214,6 +214,9 @@ fn tell(
         "cancelrefused" => Some(lang.pick("취소할 수 없어요", "Cancel refused")),
         "changed" => Some(lang.pick("주문이 바뀌었어요", "Order changed")),
         "changerefused" => Some(lang.pick("변경할 수 없어요", "Change refused")),
+        "offermade" => Some(lang.pick("품절 메뉴 빼기 제안", "Offer to leave out")),
+        "offeraccepted" => Some(lang.pick("제안을 받아들였어요", "Offer accepted")),
+        "offerdeclined" => Some(lang.pick("제안을 거절했어요", "Offer declined")),
         "overdue" => Some(lang.pick("조리 시간 초과", "Overdue")),
         "ready" => Some(lang.pick("픽업 가능", "Ready to pick")),
         "widened" => Some(lang.pick("더 멀리 알림", "Offered wider")),
@@ -233,7 +236,7 @@ fn tell(
 /// What an amount of an event means.
 fn money(event: &str, amount: Won, lang: Lang) -> String {
     match event {
-        "cancelled" | "rejected" => lang.pick(format!("환불 {amount}원"), format!("refund {amount} won")),
+        "cancelled" | "rejected" | "offermade" => lang.pick(format!("환불 {amount}원"), format!("refund {amount} won")),
         "changed" if amount < Won::ZERO => {
             let back = Won::ZERO - amount;
             lang.pick(format!("환불 {back}원"), format!("refund {back} won"))
@@ -312,6 +315,8 @@ mod tests {
         assert_eq!(tell_change(&delayed, Lang::Ko).line(), "09:00:00  조리 지연               도착 예상 09:10");
         let changed = Change { amount: Some(Won(-1000)), ..change("changed", Some("placed")) };
         assert_eq!(tell_change(&changed, Lang::En).line(), "09:00:00  Order changed           Waiting for the store  refund 1,000 won");
+        let offer = Change { amount: Some(Won(2000)), ..change("offer_made", None) };
+        assert_eq!(tell_change(&offer, Lang::Ko).line(), "09:00:00  품절 메뉴 빼기 제안     환불 2,000원");
     }
 
     #[test]

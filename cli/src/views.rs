@@ -83,6 +83,9 @@ pub fn order(reply: &Reply, lang: Lang) -> Result<Sheet, Failure> {
     if let Some(change) = &order.change {
         card.field(lang.pick("변경 요청", "Asked for"), format!("{}  {}", dishes(change), won(change.total, lang)));
     }
+    if let Some(left) = &order.offer {
+        card.field(lang.pick("가게 제안", "Offered"), offer(&order.basket, left, lang));
+    }
     for (name, value) in [
         (lang.pick("요청", "Note"), order.cook_note.map(|n| n.to_string())),
         (lang.pick("라이더", "Rider"), order.rider.map(|r| r.to_string())),
@@ -94,6 +97,15 @@ pub fn order(reply: &Reply, lang: Lang) -> Result<Sheet, Failure> {
         card.field(lang.pick("최근", "Latest"), tell_step(last, lang).line());
     }
     Ok(card)
+}
+
+/// What would be left of an order, and what would go back.
+fn offer(basket: &Basket, left: &Basket, lang: Lang) -> String {
+    let refund = won(basket.total - left.total, lang);
+    lang.pick(
+        format!("{}  {} (환불 {refund})", dishes(left), won(left.total, lang)),
+        format!("{}  {} ({refund} back)", dishes(left), won(left.total, lang)),
+    )
 }
 
 fn total(basket: &Basket, lang: Lang) -> String {
@@ -111,6 +123,9 @@ pub fn my_page(reply: &Reply, lang: Lang) -> Result<Sheet, Failure> {
         .with(lang.pick("메뉴", "Dishes"), dishes(&page.basket))
         .with(lang.pick("합계", "Total"), total(&page.basket, lang))
         .with(lang.pick("결제", "Paid"), won(page.paid, lang));
+    if let Some(left) = &page.offer {
+        card.field(lang.pick("가게 제안", "Offered"), offer(&page.basket, left, lang));
+    }
     if page.refunded != Won::ZERO {
         card.field(lang.pick("환불", "Refunded"), won(page.refunded, lang));
     }

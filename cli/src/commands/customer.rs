@@ -14,7 +14,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use shared::{
     Contact, Lang, OrderId, Point, Role, StoreId, Text,
-    api::{CustomerShown, NewContact, NewCustomer, NewItems, NewReview, OrderShown, PaymentShown, StorefrontShown},
+    api::{CustomerShown, MyPage, NewContact, NewCustomer, NewItems, NewReview, OrderShown, PaymentShown, StorefrontShown},
     order::{Status, Wish},
     payment,
     review::Stars,
@@ -120,6 +120,10 @@ pub enum Command {
         #[arg(long = "item", value_name = "ITEM", value_parser = parse::wish)]
         items: Vec<Wish>,
     },
+    /// 품절 메뉴를 빼자는 제안 받기 (차액 환불) | Accept an offer to leave out what is sold out, for a refund
+    AcceptOffer(Which),
+    /// 품절 메뉴를 빼자는 제안 거절 | Decline an offer to leave out what is sold out
+    DeclineOffer(Which),
     /// 받았다고 확인 | Confirm the receipt
     Confirm(Which),
     /// 리뷰 쓰기 | Write a review
@@ -165,6 +169,7 @@ pub async fn run(ctx: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Pay(which) => return pay(ctx, which).await,
         Command::Cancel { which, reason } => return cancel(ctx, which, reason).await,
         Command::Change { which, items } => return change(ctx, which, items).await,
+        Command::AcceptOffer(which) => return super::offer::accept(ctx, which.order).await,
         Command::Join { name, door, entry } => join(ctx, name, door, &entry).await,
         Command::Profile => {
             let reply = ctx.get(&format!("/customers/{}", ctx.customer()?)).await?;
@@ -175,11 +180,8 @@ pub async fn run(ctx: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Stores(search) => place::stores(ctx, &search).await,
         Command::Menu { store, option } => menu(ctx, store.or(option)).await,
         Command::List(page) => list(ctx, &page).await,
-        Command::Show(which) => {
-            let order = orders::resolve(ctx, which.order, Side::Customer).await?;
-            let reply = ctx.get(&format!("/myPages/{order}")).await?;
-            ctx.out.one(&reply, "order", || views::my_page(&reply, ctx.lang))
-        }
+        Command::Show(which) => show(ctx, which).await,
+        Command::DeclineOffer(which) => super::offer::decline(ctx, which.order).await,
         Command::PayStatus(which) => {
             let order = orders::resolve(ctx, which.order, Side::Customer).await?;
             let reply = ctx.get(&format!("/payments/{order}")).await?;
@@ -268,6 +270,16 @@ async fn list(ctx: &Context, page: &Page) -> Result<(), Failure> {
     Ok(())
 }
 
+async fn show(ctx: &Context, which: Which) -> Result<(), Failure> {
+    let order = orders::resolve(ctx, which.order, Side::Customer).await?;
+    let reply = ctx.get(&format!("/myPages/{order}")).await?;
+    ctx.out.one(&reply, "order", || views::my_page(&reply, ctx.lang))?;
+    if reply.read::<MyPage>()?.offer.is_some() {
+        ctx.next(&format!("customer accept-offer {order}"));
+    }
+    Ok(())
+}
+
 /// Reads an order until nothing in it waits for an answer, for a while.
 async fn settled(ctx: &Context, order: OrderId, first: Reply) -> Result<Reply, Failure> {
     let (start, mut reply) = (Instant::now(), first);
@@ -337,6 +349,11 @@ async fn change(ctx: &Context, which: Which, items: Vec<Wish>) -> Result<Exit, F
         items
     };
     let reply = ctx.put(&format!("/orders/{order}/change"), &NewItems { items }).await?;
+    changed(ctx, order, reply).await
+}
+
+/// Waits for what comes of other dishes, and says it.
+pub async fn changed(ctx: &Context, order: OrderId, reply: Reply) -> Result<Exit, Failure> {
     let reply = ctx.wait(settled(ctx, order, reply)).await?;
     let shown: OrderShown = reply.read()?;
     ctx.out.one(&reply, "order", || views::order(&reply, ctx.lang))?;

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod customer;
+pub mod offer;
 pub mod ops;
 pub mod place;
 pub mod profile;

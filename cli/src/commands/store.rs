@@ -133,6 +133,14 @@ pub enum Command {
         #[arg(long, value_parser = parse::text::<200>)]
         reason: Text<200>,
     },
+    /// 품절 메뉴를 빼고 차액을 돌려주자고 고객에게 제안 | Offer the customer to leave out what is sold out, for a refund
+    Offer {
+        #[command(flatten)]
+        ticket: Ticket,
+        /// 뺄 메뉴 | The dishes to leave out
+        #[arg(long, value_name = "ITEM", num_args = 1.., value_parser = parse::text::<60>)]
+        without: Vec<Text<60>>,
+    },
     /// 조리 시작 | Start to cook
     Start(Ticket),
     /// 조리 완료 | Cooked
@@ -248,6 +256,7 @@ pub async fn run(ctx: &Context, command: Command) -> Result<(), Failure> {
         Command::Thanks { text, which } => set(ctx, which, "set_thanks", json!({ "text": text })).await,
         Command::Accept { ticket, minutes } => cook(ctx, ticket, "accept", json!({ "cook_minutes": minutes })).await,
         Command::Reject { ticket, reason } => cook(ctx, ticket, "reject", json!({ "reason": reason })).await,
+        Command::Offer { ticket, without } => super::offer::make(ctx, ticket.order, without).await,
         Command::Start(ticket) | Command::Cook(CookCommand::Start(ticket)) => cook(ctx, ticket, "start", json!({})).await,
         Command::Finish(ticket) | Command::Cook(CookCommand::Finish(ticket)) => cook(ctx, ticket, "finish", json!({})).await,
         Command::Delay { ticket, minutes } => cook(ctx, ticket, "delay", json!({ "minutes": minutes })).await,
@@ -359,7 +368,7 @@ async fn set(ctx: &Context, which: Which, verb: &str, body: Value) -> Result<(),
 }
 
 /// Data after a verb: for people one line.
-fn brief(ctx: &Context, reply: &Reply, id: impl ToString, rest: &str) -> Result<(), Failure> {
+pub fn brief(ctx: &Context, reply: &Reply, id: impl ToString, rest: &str) -> Result<(), Failure> {
     use crate::output::Format;
     match ctx.out.format() {
         Format::Table => ctx.out.line(format!("{}  {rest}", id.to_string()).trim_end()),

@@ -76,7 +76,7 @@ pub fn span(ms: Millis, lang: Lang) -> String {
     }
 }
 
-const EVENTS: [(&str, &str, &str); 50] = [
+const EVENTS: [(&str, &str, &str); 53] = [
     ("order.placed", "주문함", "ordered"),
     ("order.paid", "결제됨, 접수대기", "paid, waiting for the store"),
     ("order.payment_failed", "결제 실패로 끝남", "ended: payment failed"),
@@ -95,6 +95,9 @@ const EVENTS: [(&str, &str, &str); 50] = [
     ("order.change_requested", "변경 요청", "change asked for"),
     ("order.changed", "주문 변경", "changed"),
     ("order.change_refused", "변경 거절", "change refused"),
+    ("order.offer_made", "품절 메뉴 빼기 제안", "offered to leave out"),
+    ("order.offer_accepted", "제안 수락", "offer accepted"),
+    ("order.offer_declined", "제안 거절", "offer declined"),
     ("payment.requested", "결제 요청", "charge asked for"),
     ("payment.approved", "결제 승인", "charged"),
     ("payment.declined", "결제 거절", "declined"),
