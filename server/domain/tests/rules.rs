@@ -530,3 +530,18 @@ fn a_basket_without_some_dishes_is_the_rest() {
         assert_eq!(without(&single, &[]), Err(Refusal::NothingLeft {}), "of one dish there is nothing to leave out");
     }
 }
+
+/// Rows that were kept before there were offers are read as they were: without one.
+#[test]
+fn a_row_from_before_offers_is_read() {
+    let forget = |kept: &mut serde_json::Value, field: &str| assert!(kept.as_object_mut().unwrap().remove(field).is_some(), "{field}");
+    let (_, path) = states(Kind::Order).into_iter().find(|(name, _)| *name == "accepted").unwrap();
+    let order = given(Kind::Order, &path);
+    let mut kept = serde_json::to_value(&order).unwrap();
+    ["offer", "answered"].iter().for_each(|field| forget(&mut kept, field));
+    assert_eq!(Row::read(Kind::Order, &kept).unwrap(), order);
+    let page = domain::project(Kind::MyPage, None, &samples::events()[0].1, 1).unwrap();
+    let mut kept = serde_json::to_value(&page).unwrap();
+    forget(&mut kept["story"], "offer");
+    assert_eq!(Row::read(Kind::MyPage, &kept).unwrap(), page);
+}

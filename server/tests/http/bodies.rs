@@ -43,6 +43,7 @@ pub fn valid(op: &Op, names: &Names) -> Option<Value> {
         Op::Verb(Kind::Order, verb) => match verb.as_str() {
             "cancel" => json!({ "reason": "마음이 바뀌었어요" }),
             "change" => json!({ "items": [{ "item": COLA, "quantity": 3, "options": [] }] }),
+            "offer" => json!({ "without": [COLA] }),
             _ => json!({}),
         },
         Op::Verb(Kind::Ticket, verb) => match verb.as_str() {

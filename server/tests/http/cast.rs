@@ -136,6 +136,13 @@ impl Cast {
         }
     }
 
+    /// An order of which park offers to leave out the coke.
+    pub async fn offered(&self) -> String {
+        let order = self.order(Stage::Placed).await;
+        self.house.put(&format!("/orders/{order}/offer"), &self.park, &json!({ "without": [COLA] })).await.ok();
+        order
+    }
+
     /// An order that is delivered and has its review.
     pub async fn reviewed(&self) -> String {
         let order = self.order(Stage::Delivered).await;

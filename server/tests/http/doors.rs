@@ -69,10 +69,13 @@ async fn several_roles_are_not_more_than_each_of_them() {
     let both = house.join("both", &["customer", "owner", "rider"]).await;
     let store = open_store(house, &both, "겸업 가게").await;
     let placed = cast.place_with(json!({ "store": store })).await;
-    for (verb, body) in [("cancel", json!({})), ("change", json!({ "items": [{ "item": COLA, "quantity": 5 }] })), ("confirm", json!({}))] {
+    let change = json!({ "items": [{ "item": COLA, "quantity": 5 }] });
+    house.put(&format!("/orders/{placed}/offer"), &both, &json!({ "without": [COLA] })).await.ok();
+    let none = || json!({});
+    for (verb, body) in [("cancel", none()), ("change", change), ("confirm", none()), ("accept_offer", none()), ("decline_offer", none())] {
         house.put(&format!("/orders/{placed}/{verb}"), &both, &body).await.is_problem(404, "not_found");
     }
-    // As its owner this account sees the order, and nothing that is the customer's alone.
+    // As its owner this account sees the order, has offered what an owner may offer, and nothing that is the customer's alone.
     house.get(&format!("/orders/{placed}"), &both).await.ok();
     assert!(house.get(&format!("/orders/{placed}"), &both).await.verbs("order").is_empty());
     for route in ["payments", "myPages"] {

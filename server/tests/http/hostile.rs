@@ -76,6 +76,7 @@ impl Trial {
             (Kind::Rider, _) => return format!("rid_{}", self.cast.yoon.bits),
             (Kind::Customer, _) => return format!("cus_{}", self.cast.kim.bits),
             (Kind::Review, "reply") => return self.cast.reviewed().await,
+            (Kind::Order, "accept_offer" | "decline_offer") => return self.cast.offered().await,
             (Kind::Order, "confirm") | (Kind::Review, _) => Stage::Delivered,
             (Kind::Ticket, "start" | "delay") => Stage::Accepted,
             (Kind::Ticket, "finish") => Stage::Cooking,
@@ -110,6 +111,7 @@ impl Trial {
         Some(match op {
             Op::Create(Kind::Store) | Op::Verb(Kind::Store | Kind::Ticket, _) => &cast.park,
             Op::Verb(Kind::Review, verb) if verb == "reply" => &cast.park,
+            Op::Verb(Kind::Order, verb) if verb == "offer" => &cast.park,
             // Yoon, so that han stays on shift.
             Op::Create(Kind::Rider) | Op::Verb(Kind::Rider, _) => &cast.yoon,
             Op::Verb(Kind::Delivery, _) => &cast.han,

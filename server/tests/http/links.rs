@@ -2,7 +2,7 @@
 
 use crate::{
     bodies::{Names, valid},
-    cast::{Cast, Stage},
+    cast::{COLA, Cast, Stage},
     harness::Person,
 };
 use serde_json::{Value, json};
@@ -87,6 +87,8 @@ async fn odd(cast: &Cast, state: &str) -> String {
     let order = match state {
         "payment_failed" => return cast.place_with(json!({ "means": "declined_card" })).await,
         "reviewed" => return cast.reviewed().await,
+        "offered" => return cast.offered().await,
+        "one_dish" => cast.place_with(json!({ "items": [{ "item": COLA, "quantity": 2 }] })).await,
         "change_refused" => cast.order(Stage::Cooking).await,
         _ => cast.order(Stage::Placed).await,
     };
@@ -99,6 +101,7 @@ async fn odd(cast: &Cast, state: &str) -> String {
             cast.house.put(&format!("/orders/{order}/cancel"), &cast.kim, &json!({})).await.ok();
             cast.until("order", &order, "cancelled").await;
         }
+        "one_dish" => cast.until("ticket", &order, "opened").await,
         "change_refused" => {
             cast.house.put(&format!("/orders/{order}/change"), &cast.kim, &body(Kind::Order, "change")).await.is_problem(409, "too_late");
         }
@@ -123,7 +126,7 @@ async fn links_are_what_may_be_sent_now() {
                 let state = format!("{stage:?}").to_lowercase();
                 shown += &Try { cast: &cast, kind, who, state }.compare(async || tidy(&cast, stage).await).await;
             }
-            for state in ["payment_failed", "rejected", "cancelled", "change_refused", "reviewed"] {
+            for state in ["payment_failed", "rejected", "cancelled", "change_refused", "reviewed", "offered", "one_dish"] {
                 shown += &Try { cast: &cast, kind, who, state: state.into() }.compare(async || odd(&cast, state).await).await;
             }
         }

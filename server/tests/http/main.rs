@@ -2,7 +2,8 @@
 //!
 //! - `harness`, `sse`, `cast`, `bodies`, `mutate`: a server, its streams, the people, what they send, and what is wrong with it.
 //! - `matrix`, `doors`, `fields`: who may do and see what. `hostile`, `raw`: what nobody should send.
-//! - `ops`: what operators look at and mend, and metrics. `pay`: orders whose payment is kept for later.
+//! - `ops`: what operators look at and mend, and metrics. `pay`: orders whose payment is kept for later. `offers`: to leave out
+//!   what is sold out.
 //! - `watchers`: live streams. `links`, `protocol`, `repeats`: the shape of answers. `startup`: beginnings and ends.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall say where")]
@@ -18,6 +19,7 @@ mod hostile;
 mod links;
 mod matrix;
 mod mutate;
+mod offers;
 mod ops;
 mod pay;
 mod protocol;

@@ -96,7 +96,8 @@ fn reading(kind: Kind, one: bool) -> Option<Cells> {
 
 fn commanding(kind: Kind, verb: &str) -> Option<Cells> {
     Some(match (kind, verb) {
-        (Kind::Order, "cancel" | "change" | "confirm") => customers(404, 200),
+        (Kind::Order, "cancel" | "change" | "confirm" | "accept_offer" | "decline_offer") => customers(404, 200),
+        (Kind::Order, "offer") => owners(404, 200),
         // It is paid already.
         (Kind::Payment, "pay") => customers(404, 409),
         (Kind::Ticket, "accept" | "reject" | "start" | "finish" | "delay") => owners(404, 200),
@@ -123,7 +124,8 @@ struct Things {
     cast: Cast,
     names: Names,
     expired: String,
-    placed: [String; 4],
+    placed: [String; 5],
+    offered: [String; 2],
     accepted: [String; 2],
     cooking: String,
     carried: [String; 3],
@@ -176,7 +178,14 @@ async fn prepare() -> Things {
     let cast = Cast::gather().await;
     let expired = expired_token(&cast.house).await;
     let spare = open_store(&cast.house, &cast.park, "둘째 가게").await;
-    let placed = [cast.place().await, cast.place().await, cast.order(Stage::Placed).await, cast.order(Stage::Placed).await];
+    let placed = [
+        cast.place().await,
+        cast.place().await,
+        cast.order(Stage::Placed).await,
+        cast.order(Stage::Placed).await,
+        cast.order(Stage::Placed).await,
+    ];
+    let offered = [cast.offered().await, cast.offered().await];
     let accepted = [cast.order(Stage::Accepted).await, cast.order(Stage::Accepted).await];
     let cooking = cast.order(Stage::Cooking).await;
     let delivered = [cast.order(Stage::Delivered).await, cast.order(Stage::Delivered).await];
@@ -185,7 +194,7 @@ async fn prepare() -> Things {
     let inbox = cast.house.get("/notifications", &cast.kim).await.ok();
     let notice = inbox["_embedded"]["notifications"][0]["_links"]["self"]["href"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
     let names = Names { store: cast.store.clone(), delivered: delivered[0].clone(), login: "kim".into(), password: PASSWORD.into() };
-    Things { cast, names, expired, placed, accepted, cooking, carried, delivered, reviewed, spare, notice }
+    Things { cast, names, expired, placed, offered, accepted, cooking, carried, delivered, reviewed, spare, notice }
 }
 
 impl Things {
@@ -227,6 +236,9 @@ impl Things {
             Op::Verb(kind, verb) => match (kind, verb.as_str()) {
                 (Kind::Order, "cancel") => self.placed[0].clone(),
                 (Kind::Order, "change") => self.placed[1].clone(),
+                (Kind::Order, "offer") => self.placed[4].clone(),
+                (Kind::Order, "accept_offer") => self.offered[0].clone(),
+                (Kind::Order, "decline_offer") => self.offered[1].clone(),
                 (Kind::Order, _) => self.delivered[1].clone(),
                 (Kind::Payment, _) => self.carried[0].clone(),
                 (Kind::Ticket, "accept") => self.placed[2].clone(),

@@ -21,6 +21,7 @@ pub struct Mood {
     cancels: u64,
     changes: u64,
     rejects: u64,
+    offers: u64,
     silly: u64,
     shuts: u64,
     /// How soon riders are at the door, or how many jobs they let pile up.
@@ -35,6 +36,7 @@ impl Mood {
             cancels: rng.pick(&[2, 6, 30]),
             changes: rng.pick(&[2, 12, 40]),
             rejects: rng.pick(&[3, 10, 40]),
+            offers: rng.pick(&[5, 20, 50]),
             silly: rng.pick(&[0, 5, 15]),
             shuts: rng.pick(&[0, 2, 6]),
             brings: rng.pick(&[85, 85, 10]),
@@ -124,6 +126,11 @@ impl View<'_> {
             send(review::Command::Write { stars, text: text("맛있어요") }.into())
         };
         match seen.status {
+            // By the time this arrives the offer may be gone.
+            Status::Placed | Status::Accepted if seen.offer.is_some() && rng.percent(50) => {
+                let takes = rng.percent(70) && !(mood.once && seen.asked_change);
+                send(if takes { order::Command::AcceptOffer {} } else { order::Command::DeclineOffer {} }.into())
+            }
             Status::PendingPayment if rng.percent(mood.cancels / 4) => send(order::Command::Cancel { reason: None }.into()),
             Status::Placed | Status::Accepted | Status::Cooking if rng.percent(mood.cancels) => {
                 send(order::Command::Cancel { reason: Some(text("마음이 바뀌었어요")) }.into())
@@ -154,6 +161,11 @@ impl View<'_> {
         let status = self.watch.tickets.get(&id).and_then(|ticket| ticket.status);
         let minutes = Minutes::new(rng.between(5, 60) as u32).expect("within three hours");
         let command: Command = match status? {
+            // An order of one dish has nothing to leave out; that somebody tries all the same is silly.
+            S::Waiting | S::Accepted if seen.basket.lines.len() > 1 && rng.percent(mood.offers) => {
+                let line = &seen.basket.lines[rng.index(seen.basket.lines.len())];
+                order::Command::Offer { without: vec![line.item.clone()] }.into()
+            }
             S::Waiting if rng.percent(mood.rejects) => C::Reject { reason: text("재료가 없어요") }.into(),
             S::Waiting => C::Accept { cook_minutes: minutes }.into(),
             S::Accepted | S::Cooking if rng.percent(8) => C::Delay { minutes }.into(),
@@ -207,8 +219,11 @@ impl View<'_> {
     /// Anything, whatever the order's state is; sometimes sent by somebody whose order it is not.
     fn silly(&self, rng: &mut Rng, id: OrderId, seen: &OrderSeen) -> Request {
         let minutes = Minutes::new(10).expect("within three hours");
-        let commands: [Command; 10] = [
+        let commands: [Command; 13] = [
             order::Command::Cancel { reason: None }.into(),
+            order::Command::Offer { without: vec![text(rng.pick(&DISHES).0)] }.into(),
+            order::Command::AcceptOffer {}.into(),
+            order::Command::DeclineOffer {}.into(),
             order::Command::Confirm {}.into(),
             ticket::Command::Accept { cook_minutes: minutes }.into(),
             ticket::Command::Reject { reason: text("바빠요") }.into(),

@@ -56,7 +56,8 @@ pub fn ticket(city: &City, id: OrderId, seen: &OrderSeen) -> Option<TicketShown>
 /// A cancel has its answer, and a change waits for money at most.
 fn wishes(city: &City, id: OrderId, seen: &OrderSeen) -> Result<(), Broken> {
     hold!(seen.status != Status::CancelRequested, "a cancel is answered once the store has heard of it: {id}");
-    let change = order(city, id)?.change;
+    let OrderShown { change, offer, .. } = order(city, id)?;
+    hold!(offer == seen.offer, "an offer is in sight while it is open: {offer:?}, not {:?}, for {id}", seen.offer);
     hold!(change.is_some() == (seen.status == Status::ChangeRequested), "a change is asked for in sight: {id} is {:?}", seen.status);
     let owed = city.nodes[Context::Payment as usize].disk.list(Kind::Payment, domain::payment::DUE).any(|key| **key == *id.to_string());
     hold!(change.is_none() || owed, "a change is answered once everybody has heard of it, unless its money is owed: {id}");

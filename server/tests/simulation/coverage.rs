@@ -17,6 +17,8 @@ pub struct Coverage {
     declined: u64,
     changed: u64,
     refused_changes: u64,
+    left_out: u64,
+    declined_offers: u64,
     crowded: u64,
     expired: u64,
     unruly: u64,
@@ -42,6 +44,8 @@ impl Coverage {
             declined: some(&|seen| seen.status == Status::PaymentFailed),
             changed: some(&|seen| seen.changes > 0),
             refused_changes: some(&|seen| seen.asked_change && seen.changes == 0),
+            left_out: some(&|seen| seen.left_out > 0),
+            declined_offers: some(&|seen| seen.declined_offer),
             crowded: some(&|seen| seen.reason == Some(Reason::OverCapacity)),
             expired: some(&|seen| seen.status == Status::Cancelled && !wish(seen)),
             unruly: u64::from(city.network.unruly),
@@ -60,6 +64,8 @@ impl Coverage {
         self.declined += other.declined;
         self.changed += other.changed;
         self.refused_changes += other.refused_changes;
+        self.left_out += other.left_out;
+        self.declined_offers += other.declined_offers;
         self.crowded += other.crowded;
         self.expired += other.expired;
         self.unruly += other.unruly;
@@ -80,6 +86,7 @@ impl Coverage {
             ("rejected", self.rejected, 10),
             ("declined", self.declined, 10),
             ("changed", self.changed, 5),
+            ("changed by the store's offer", self.left_out, 2),
         ];
         for (what, runs, percent) in wanted {
             hold!(
@@ -114,6 +121,8 @@ impl fmt::Display for Coverage {
             ("declined by the card company", self.declined),
             ("changed", self.changed),
             ("not changed though asked", self.refused_changes),
+            ("changed by the store's offer", self.left_out),
+            ("left as it was, by the customer's no to an offer", self.declined_offers),
             ("cancelled by a deadline", self.expired),
         ];
         all.iter().try_for_each(|(what, runs)| writeln!(f, "  {what}: {}", share(*runs)))

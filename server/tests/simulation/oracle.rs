@@ -58,7 +58,7 @@ pub fn operator() -> Actor {
 
 /// What came in and is kept: at the provider, in the payment, in the ledger, on the customer's page; all as the order says.
 fn money(city: &City, id: OrderId, seen: &OrderSeen) -> Result<(), Broken> {
-    let price = if seen.status == Status::Completed { seen.total } else { Won::ZERO };
+    let price = if seen.status == Status::Completed { seen.basket.total } else { Won::ZERO };
     let (mut charged, mut moved) = (BTreeMap::<bool, Won>::new(), BTreeSet::new());
     for line in city.provider.moved().filter(|line| line.order == id) {
         *charged.entry(line.refund).or_default() += line.amount;
@@ -138,7 +138,7 @@ fn page(city: &City, id: OrderId, seen: &OrderSeen) -> Result<MyPage, Broken> {
 
 /// The customer's page tells the order's own story: no step is missing, and none comes twice.
 fn story(city: &City, id: OrderId, seen: &OrderSeen) -> Result<(), Broken> {
-    let OrderShown { timeline, status, basket, change, .. } = agree::order(city, id)?;
+    let OrderShown { timeline, status, basket, change, offer, .. } = agree::order(city, id)?;
     let page = page(city, id, seen)?;
     let contiguous = page.timeline.iter().zip(1..).all(|(step, version)| step.version == version);
     hold!(contiguous, "a page has no gap and no repeat: {id}");
@@ -146,6 +146,7 @@ fn story(city: &City, id: OrderId, seen: &OrderSeen) -> Result<(), Broken> {
     hold!(page.timeline == timeline, "a page tells the order's story: {:?}, not {:?}, for {id}", told(&page.timeline), told(&timeline));
     hold!((page.status, page.basket.total) == (status, basket.total), "a page is up to date: {id}");
     hold!(change.is_none(), "no wish stays open: {id}");
+    hold!(offer.is_none() && page.offer.is_none(), "no offer stays open: {id}");
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use super::node::Set;
 use server::journal::Commit;
 use shared::{
     AccountId, Context, Event, Kind, Millis, OrderId, Recorded, RiderId, StoreId, Won, delivery,
-    order::{self, About, Reason, Status},
+    order::{self, About, Basket, Reason, Status},
     payment::{self, Movement},
     review, rider, store, ticket,
 };
@@ -40,7 +40,15 @@ pub struct OrderSeen {
     pub status: Status,
     /// The farthest it came, locks aside.
     farthest: Status,
-    pub total: Won,
+    /// What it costs now.
+    pub basket: Basket,
+    /// What would be left by the store's offer, while that is open.
+    pub offer: Option<Basket>,
+    /// What the customer took of an offer, until it is settled.
+    taken: Option<Basket>,
+    /// Changes that were offered by the store.
+    pub left_out: u32,
+    pub declined_offer: bool,
     /// Why it was cancelled or rejected.
     pub reason: Option<Reason>,
     pub changes: u32,
@@ -49,6 +57,40 @@ pub struct OrderSeen {
     pub cancel_refused: bool,
     /// When it ended.
     pub ended_ms: Millis,
+}
+
+impl OrderSeen {
+    /// An offer leaves something, gives back the rest, and is taken as it was made or not at all. It lapses when anything else
+    /// is asked for, or the kitchen begins.
+    fn offers(&mut self, id: OrderId, event: &order::Event) -> Result<(), Broken> {
+        let waits = matches!(self.status, Status::Placed | Status::Accepted);
+        match event {
+            order::Event::OfferMade { basket, refund, .. } => {
+                hold!(waits && self.offer.is_none(), "one offer at a time, before cooking: {id} was {:?}", self.status);
+                let (all, left) = (self.basket.total, basket.total);
+                hold!(left + *refund == all && !basket.lines.is_empty(), "an offer is a part: {left} and {refund} of {all} for {id}");
+                self.offer = Some(basket.clone());
+            }
+            order::Event::OfferAccepted { basket, .. } => {
+                hold!(self.offer.as_ref() == Some(basket), "what is taken was offered: {basket:?}, not {:?}, for {id}", self.offer);
+                self.taken = self.offer.take();
+            }
+            order::Event::OfferDeclined { .. } => {
+                hold!(self.offer.take().is_some(), "what is declined was offered: {id}");
+                self.declined_offer = true;
+            }
+            order::Event::Changed { basket, difference, .. } => {
+                if let Some(taken) = self.taken.take() {
+                    hold!(taken == *basket, "what was taken is what is left: {taken:?}, not {basket:?}, for {id}");
+                    hold!(self.basket.total + *difference == basket.total, "the rest goes back: {difference} of {id}");
+                    self.left_out += 1;
+                }
+            }
+            order::Event::ChangeRefused { .. } => self.taken = None,
+            event => self.offer = self.offer.take().filter(|_| event.status().is_none_or(|to| to == Status::Accepted)),
+        }
+        Ok(())
+    }
 }
 
 #[derive(Default)]
@@ -136,7 +178,11 @@ impl Watch {
                 about: about.clone(),
                 status: Status::PendingPayment,
                 farthest: Status::PendingPayment,
-                total: basket.total,
+                basket: basket.clone(),
+                offer: None,
+                taken: None,
+                left_out: 0,
+                declined_offer: false,
                 reason: None,
                 changes: 0,
                 asked_change: false,
@@ -149,7 +195,8 @@ impl Watch {
         }
         let Some(seen) = self.orders.get_mut(&id) else { return Err(format!("an order begins with its placing: {id}")) };
         hold!(!seen.status.is_final(), "an order ends once: {id} was {:?}, then came {event:?}", seen.status);
-        if let order::Event::CancelRequested { .. } | order::Event::ChangeRequested { .. } = event {
+        seen.offers(id, event)?;
+        if let order::Event::CancelRequested { .. } | order::Event::ChangeRequested { .. } | order::Event::OfferAccepted { .. } = event {
             let free = matches!(seen.status, Status::Placed | Status::Accepted);
             hold!(free, "an order holds one lock at a time, and none once it is cooked: {id} was {:?}", seen.status);
         }
@@ -167,8 +214,8 @@ impl Watch {
         }
         match event {
             order::Event::CancelRefused { .. } => seen.cancel_refused = true,
-            order::Event::ChangeRequested { .. } => seen.asked_change = true,
-            order::Event::Changed { basket, .. } => (seen.total, seen.changes) = (basket.total, seen.changes + 1),
+            order::Event::ChangeRequested { .. } | order::Event::OfferAccepted { .. } => seen.asked_change = true,
+            order::Event::Changed { basket, .. } => (seen.basket, seen.changes) = (basket.clone(), seen.changes + 1),
             order::Event::Cancelled { reason, refund, .. } | order::Event::Rejected { reason, refund, .. } => {
                 (seen.reason, seen.refund) = (Some(reason.clone()), *refund);
             }

@@ -181,7 +181,7 @@ impl City {
 /// The rules need no order of events but this: one change of an order is settled before the next is asked for. Where no
 /// order is kept, a customer therefore changes an order once.
 fn barred(watch: &Watch, once: bool, request: &Request) -> bool {
-    let Command::Order(order::Command::Change { .. }) = &request.order.command else { return false };
+    let Command::Order(order::Command::Change { .. } | order::Command::AcceptOffer {}) = &request.order.command else { return false };
     let seen = OrderId::parse(&request.order.stream).and_then(|order| watch.orders.get(&order));
     once && seen.is_some_and(|seen| seen.asked_change)
 }
