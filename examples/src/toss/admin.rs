@@ -35,8 +35,13 @@ pub fn answer(sim: &Sim, method: &Method, path: &str, body: &Bytes) -> Option<An
         ("POST", "/admin/webhooks") => read::<Setting>(body).map(|said| sim.hooks.set(said)),
         ("GET", "/admin/counts") => {
             let (captured, cancelled) = lock(&sim.bank).totals();
-            let (calls, faults) = (json!(lock(&sim.meter).calls), lock(&sim.faults).fired);
-            return Some(Answer::json(200, &json!({ "calls": calls, "faults": faults, "captured": captured, "cancelled": cancelled })));
+            let calls = json!(lock(&sim.meter).calls);
+            let (faults, cuts) = {
+                let all = lock(&sim.faults);
+                (all.fired, all.cuts())
+            };
+            let counts = json!({ "calls": calls, "faults": faults, "cuts": cuts, "captured": captured, "cancelled": cancelled });
+            return Some(Answer::json(200, &counts));
         }
         (_, path) if path.starts_with("/admin/") => Err("no such knob".into()),
         _ => return None,

@@ -2,6 +2,7 @@
 
 use crate::seed::Seed;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 /// A kind of call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,17 +71,31 @@ fn always() -> u64 {
     100
 }
 
+/// Connections that were cut in one way during calls of one kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cuts {
+    /// Which calls.
+    pub on: Call,
+    /// In which way.
+    pub kind: Kind,
+    /// How often.
+    pub times: u64,
+    /// Of how many payments: whoever asks again may be cut again.
+    pub payments: usize,
+}
+
 /// All rules.
 pub struct Faults {
     rules: Vec<Rule>,
     luck: Seed,
     /// How often something went wrong.
     pub fired: u64,
+    cuts: Vec<(Cuts, HashSet<String>)>,
 }
 
 impl Default for Faults {
     fn default() -> Self {
-        Self { rules: vec![], luck: Seed(1), fired: 0 }
+        Self { rules: vec![], luck: Seed(1), fired: 0, cuts: vec![] }
     }
 }
 
@@ -105,5 +120,22 @@ impl Faults {
         rule.times = rule.times.map(|times| times - 1);
         self.fired += 1;
         Some((rule.kind, rule.ms))
+    }
+
+    /// A connection was cut.
+    pub fn cut(&mut self, on: Call, kind: Kind, payment: String) {
+        let known = self.cuts.iter().position(|(cuts, _)| (cuts.on, cuts.kind) == (on, kind));
+        let place = known.unwrap_or_else(|| {
+            self.cuts.push((Cuts { on, kind, times: 0, payments: 0 }, HashSet::new()));
+            self.cuts.len() - 1
+        });
+        let (cuts, payments) = &mut self.cuts[place];
+        payments.insert(payment);
+        (cuts.times, cuts.payments) = (cuts.times + 1, payments.len());
+    }
+
+    /// All that were cut.
+    pub fn cuts(&self) -> Vec<Cuts> {
+        self.cuts.iter().map(|(cuts, _)| cuts.clone()).collect()
     }
 }

@@ -103,6 +103,14 @@ struct Asked {
     body: Bytes,
 }
 
+impl Asked {
+    /// Which payment it is about: a capture names its order, everything else says it in the path.
+    fn payment(&self) -> String {
+        let capture = serde_json::from_slice::<ConfirmBody>(&self.body).ok().filter(|_| self.call == Call::Confirm);
+        capture.map_or_else(|| self.path.clone(), |capture| capture.order_id)
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct CheckoutBody {
@@ -192,12 +200,21 @@ impl Sim {
         if key.as_ref().is_some_and(|key| key.len() > MAX_LENGTH) {
             return Ok(whole(&Answer::error("INVALID_IDEMPOTENCY_KEY"), JSON, None));
         }
+        let fault = lock(&self.faults).next(asked.call);
+        let (call, payment) = (asked.call, fault.map(|_| asked.payment()));
+        let answer = self.clone().answered(asked, key, fault).await;
+        if let (Err(Cut), Some((kind, _)), Some(payment)) = (&answer, fault, payment) {
+            lock(&self.faults).cut(call, kind, payment);
+        }
+        answer
+    }
+
+    async fn answered(self: Arc<Self>, asked: Asked, key: Option<String>, fault: Option<(Kind, u64)>) -> Result<Response<Body>, Cut> {
         let name: Option<Name> = key
             .clone()
             .filter(|_| asked.method == Method::POST)
             .map(|key| (key, self.secret_key.clone(), asked.method.to_string(), asked.path.clone()));
         let turn = name.as_ref().map_or(Turn::New, |name| lock(&self.keys).begin(name, self.clock.now_ms()));
-        let fault = lock(&self.faults).next(asked.call);
         let answer = match turn {
             Turn::Running => Answer::error("IDEMPOTENT_REQUEST_PROCESSING"),
             Turn::Done(answer) => answer,
