@@ -2,11 +2,7 @@
 
 use clap::Parser;
 use examples::{
-    chaos::{
-        options::{Options, Scenario},
-        run::run,
-        say, trouble,
-    },
+    chaos::{money, options::Options, say},
     seed::Seed,
 };
 use std::{
@@ -48,10 +44,7 @@ async fn play(options: &Options, seed: u64, folder: &Path) -> Result<bool, Strin
         return Err(format!("{}: the folder is not empty", folder.display()));
     }
     let folder: PathBuf = folder.canonicalize().map_err(|e| named(e, folder))?;
-    let outcome = match options.scenario.and_then(Scenario::trouble) {
-        Some(trouble) => trouble::run(options, &trouble, &folder).await?,
-        None => run(options, seed, &folder).await?,
-    };
+    let outcome = money::run(options, seed, &folder).await?;
     let wrong = outcome.verdict.found.iter().map(ToString::to_string).chain(outcome.missed.iter().cloned());
     let mut shown: BTreeMap<String, usize> = BTreeMap::new();
     for text in wrong {

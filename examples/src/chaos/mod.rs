@@ -5,13 +5,15 @@
 //!
 //! - [`plant`]: what is broken: one process, or a process for each service with a database and a broker.
 //! - [`faults`]: how. [`rounds`]: when. [`scenario`]: a single long fault, and the figures that it must show.
-//! - [`trouble`]: the payment provider in trouble, under an open load; a run of its own.
+//! - [`money`]: runs of their own, in which the payment [`company`] fails or is raced.
 //! - [`client`], [`steady`], [`insist`], [`log`]: who orders meanwhile, and what they write down. [`settle`]: what comes after.
 
 pub mod client;
+pub mod company;
 pub mod faults;
 pub mod insist;
 pub mod log;
+pub mod money;
 pub mod options;
 pub mod plant;
 pub mod rounds;
@@ -19,7 +21,6 @@ pub mod run;
 pub mod scenario;
 pub mod settle;
 pub mod steady;
-pub mod trouble;
 
 use std::io::Write;
 

@@ -25,6 +25,13 @@ pub struct Options {
     /// How long a scenario's fault lasts.
     #[arg(long, default_value_t = 60)]
     pub seconds: u64,
+    /// How often a scenario about money does what it is about.
+    #[arg(
+        long,
+        default_value_t = 1_000,
+        value_parser = clap::value_parser!(u32).range(1..=100_000)
+    )]
+    pub times: u32,
     /// People who order at the same time; each has a store and a rider of their own.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub clients: u16,
@@ -96,6 +103,12 @@ pub enum Scenario {
     ProviderFailing,
     /// Each of its answers takes ten seconds and more.
     ProviderSlow,
+    /// Connections to it are cut before and after it has taken money or given it back, `--times` each.
+    ProviderCut,
+    /// Its approval comes late, and the customer has cancelled in between, `--times`.
+    ProviderLate,
+    /// Fifty requests at once to pay the same order, for `--times` orders, while the provider fails now and then.
+    PaymentStorm,
 }
 
 fn span(text: &str) -> Result<(u64, u64), String> {

@@ -92,7 +92,12 @@ pub async fn play(one: Scenario, plant: &mut Plant, options: &Options, insist: &
         Scenario::ServiceKills => services(plant, seed).await,
         Scenario::ReplicaDies => replica(plant).await,
         Scenario::RollingRestart => rolling(plant, insist).await,
-        Scenario::ProviderHung | Scenario::ProviderFailing | Scenario::ProviderSlow => Err("this is a run of its own".into()),
+        Scenario::ProviderHung
+        | Scenario::ProviderFailing
+        | Scenario::ProviderSlow
+        | Scenario::ProviderCut
+        | Scenario::ProviderLate
+        | Scenario::PaymentStorm => Err("this is a run of its own".into()),
     };
     let (missed, (party, stories)) = (done?, steady.end().await?);
     Ok(Shown { missed, party, stories })

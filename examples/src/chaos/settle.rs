@@ -62,7 +62,11 @@ async fn end(customer: &mut Person, order: OrderId) -> Result<OrderShown, String
 /// Reads tried: the first may still go to a connection that the last kill has closed.
 const READS: u32 = 3;
 
-async fn show(customer: &mut Person, order: OrderId) -> Result<OrderShown, String> {
+/// The order as its customer sees it.
+///
+/// # Errors
+/// No answer, or another one.
+pub async fn show(customer: &mut Person, order: OrderId) -> Result<OrderShown, String> {
     // A login that cannot be renewed shows in the answer.
     let _ = customer.renew().await;
     let mut tries = 1;
@@ -96,7 +100,12 @@ fn compare(story: &Story, shown: &OrderShown) -> Option<String> {
 /// Waits until every listener has heard of everything, and no worker has anything left to do. What is left in the end is
 /// for the oracle to find.
 pub async fn quiet(place: &Place) {
-    let waited = timeout(QUIET_DEADLINE, async {
+    quiet_within(place, QUIET_DEADLINE).await;
+}
+
+/// The same with another patience. False when something was left in the end.
+pub async fn quiet_within(place: &Place, within: Duration) -> bool {
+    let waited = timeout(within, async {
         let mut look = interval(LOOK);
         loop {
             look.tick().await;
@@ -106,5 +115,5 @@ pub async fn quiet(place: &Place) {
             }
         }
     });
-    let _ = waited.await;
+    waited.await.is_ok()
 }

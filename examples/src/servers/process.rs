@@ -45,6 +45,11 @@ impl Process {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// Its number, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().and_then(Child::id)
+    }
+
     /// What it writes.
     pub fn log(&self) -> &PathBuf {
         &self.log
@@ -139,7 +144,7 @@ impl Process {
     }
 
     async fn signal(&self, name: &str) -> Result<(), String> {
-        let Some(pid) = self.child.as_ref().and_then(Child::id) else { return Ok(()) };
+        let Some(pid) = self.pid() else { return Ok(()) };
         let status = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status().await.map_err(|e| e.to_string())?;
         if status.success() { Ok(()) } else { Err(format!("{} cannot be sent SIG{name}", self.name)) }
     }

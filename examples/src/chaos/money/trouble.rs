@@ -4,29 +4,26 @@
 //! settled is told by the provider's own journal and by the comparison of the ledger with it.
 
 use super::{
-    options::{Options, Scenario},
-    run::{Outcome, place},
-    say,
+    audit::{Bill, End, judge},
+    shop::{Asker, SETTLED, Shop},
 };
 use crate::{
-    http::{Answer, Ask, Client, Host},
-    life::order_body,
-    oracle::finding::{Class, Finding, Verdict},
-    people::Party,
-    process::{Server, program},
-    servers::process::{Process, free_ports},
-    toss::{
-        SECRET_KEY,
-        book::{self, Line},
+    chaos::{
+        options::{Options, Scenario},
+        run::Outcome,
+        say,
     },
+    http::{Ask, Client, Host},
+    life::order_body,
+    oracle::finding::Verdict,
+    people::{DELIVERY_FEE, PRICE, Party},
 };
 use hyper::{Method, body::Bytes, header::HeaderValue};
 use serde_json::{Value, json};
+use shared::OrderId;
 use std::{
-    collections::{BTreeMap, HashSet},
-    fs,
+    collections::BTreeMap,
     path::Path,
-    process::Stdio,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -52,8 +49,8 @@ const P99_OPEN: Duration = Duration::from_millis(300);
 const CLOSES: Duration = Duration::from_secs(5);
 /// Calls for each order that was taken.
 const MOST_CALLS: f64 = 1.1;
-/// How long everything may take to be settled: the longest time that the breaker stays open, and what was kept.
-const SETTLED: Duration = Duration::from_secs(120);
+/// What each order costs: one dish, brought.
+const WON: i64 = PRICE + DELIVERY_FEE;
 
 /// An order that was asked for.
 struct Placed {
@@ -61,6 +58,8 @@ struct Placed {
     took: Duration,
     status: u16,
     kept: bool,
+    /// The order that was taken.
+    order: Option<OrderId>,
     /// What else was answered.
     why: String,
 }
@@ -85,71 +84,28 @@ impl Scenario {
     }
 }
 
-/// Somebody who asks with a login.
-struct Asker {
-    client: Client,
-    login: HeaderValue,
-}
-
-impl Asker {
-    async fn operator(host: &Host, data: &Path) -> Result<Self, String> {
-        let password = fs::read_to_string(data.join("operator-password")).map_err(|e| e.to_string())?;
-        let mut client = Client::new(host);
-        let body = json!({ "name": "operator", "password": password.trim() }).to_string().into();
-        let ask = Ask { method: Method::POST, path: "/tokens".into(), login: None, key: None, body };
-        let answer = client.ask(ask).await.map_err(|e| e.to_string())?;
-        let tokens = read(&answer)?;
-        let login = format!("Bearer {}", tokens["access"].as_str().unwrap_or_default());
-        Ok(Self { client, login: HeaderValue::try_from(login).map_err(|e| e.to_string())? })
-    }
-
-    async fn get(&mut self, path: &str) -> Result<Value, String> {
-        let ask = Ask { method: Method::GET, path: path.into(), login: Some(&self.login), key: None, body: Bytes::new() };
-        read(&self.client.ask(ask).await.map_err(|e| e.to_string())?)
-    }
-}
-
-fn read(answer: &Answer) -> Result<Value, String> {
-    let text = || format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body));
-    if answer.is_good() { serde_json::from_slice(&answer.body).map_err(|e| e.to_string()) } else { Err(text()) }
-}
-
-async fn knob(host: &Host, method: Method, path: &str, body: &Value) -> Result<Value, String> {
-    let ask = Ask { method, path: format!("/admin/{path}"), login: None, key: None, body: body.to_string().into() };
-    read(&Client::new(host).ask(ask).await.map_err(|e| e.to_string())?)
-}
-
 /// Runs.
 ///
 /// # Errors
 /// The run could not be made.
 pub async fn run(options: &Options, trouble: &Value, folder: &Path) -> Result<Outcome, String> {
-    let journal = folder.join("toss.journal");
-    let (simulator, arguments) = (program("toss_sim", "BAEMIN_TOSS_SIM")?, ["--journal".into(), journal.display().to_string()]);
-    let toss = Server::start(&simulator, &arguments, Stdio::null()).await?;
-    let (company, mut server) = (Host::new(&toss.url)?, server(options, folder, &toss.url)?);
-    server.start().await?;
-    let host = Host::new(&server.url())?;
-    let mut operator = Asker::operator(&host, &folder.join("data")).await?;
-    let mut parties = vec![];
-    for number in 0..PARTIES {
-        parties.push(Party::gather(&host, &format!("trouble-{number}"), place(number)).await.map_err(|e| e.to_string())?);
-    }
+    let shop = Shop::open(options, folder).await?;
+    let (mut operator, parties) = (shop.operator().await?, shop.parties(PARTIES).await?);
 
     let changes = Changes::default();
     let (stop, stopped) = watch::channel(false);
-    let watching = tokio::spawn(look(Asker::operator(&host, &folder.join("data")).await?, changes.clone(), stopped.clone()));
+    let watching = tokio::spawn(look(shop.operator().await?, changes.clone(), stopped.clone()));
     // Nobody has ordered in the ten seconds that the breaker goes by: what is counted of it begins here.
-    knob(&company, Method::POST, "faults", trouble).await?;
+    shop.company.trouble(trouble).await?;
     let began = Instant::now();
-    let ordering = tokio::spawn(order(host.clone(), parties, stopped));
+    let ordering = tokio::spawn(order(shop.host.clone(), parties, stopped));
     let mut twentieth = None;
     while began.elapsed() < Duration::from_secs(options.seconds) {
-        let bad = knob(&company, Method::GET, "counts", &Value::Null).await?["faults"].as_u64().unwrap_or(0);
+        let bad = shop.company.counts().await?["faults"].as_u64().unwrap_or(0);
         twentieth = twentieth.or_else(|| (bad >= 20).then(Instant::now));
         sleep(LOOK).await;
     }
-    knob(&company, Method::DELETE, "faults", &Value::Null).await?;
+    shop.company.heal().await?;
     let healed = Instant::now();
     say(&format!("the provider was in trouble for {:?}, and is well again", healed - began));
     let is_closed = |changes: &Changes| locked(changes).last().is_some_and(|(_, state)| state == "closed");
@@ -169,22 +125,8 @@ pub async fn run(options: &Options, trouble: &Value, folder: &Path) -> Result<Ou
     seen.breaker(&mut missed);
     seen.answers(&mut missed);
     let calls = operator.get("/ops/payment/breaker").await?["_embedded"]["breakers"][0]["calls"].as_u64().unwrap_or(0);
-    let verdict = judge(&seen, &mut operator, calls, &journal, &mut missed).await?;
-    server.stop().await?;
-    toss.kill().await?;
-    Ok(Outcome { verdict, missed, log: server.log().clone(), plant: journal })
-}
-
-fn server(options: &Options, folder: &Path, toss: &str) -> Result<Process, String> {
-    let from = options.server.clone().map_or_else(|| program("baemin-server", "BAEMIN_SERVER"), Ok)?;
-    let (port, data) = (free_ports(1)?[0], folder.join("data").display().to_string());
-    let listen = format!("127.0.0.1:{port}");
-    // Nothing expires here: what is kept is to be settled, and what is settled is to stay.
-    let deadlines = "payment=900000,answer=900000";
-    let (provider, checkout) = (format!("toss:{toss}"), format!("{toss}/checkout"));
-    let arguments = ["--data", &data, "--listen", &listen, "--deadline", deadlines, "--provider", &provider, "--toss-checkout", &checkout];
-    let variables = vec![("BAEMIN_TOSS_SECRET_KEY".to_owned(), SECRET_KEY.to_owned())];
-    Ok(Process::new("server".into(), port, from, arguments.map(str::to_owned).to_vec(), variables, folder.join("server.log")))
+    let verdict = judged(&seen, &mut operator, calls, &shop.company.journal, &mut missed).await?;
+    shop.close(verdict, missed).await
 }
 
 /// Notes each change of the breaker.
@@ -228,9 +170,10 @@ async fn order(host: Host, parties: Vec<Party>, stop: watch::Receiver<bool>) -> 
                 Ok(answer) => {
                     let told: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
                     let why = format!("{} {}", answer.status, told["code"].as_str().unwrap_or_default());
-                    Placed { at, took, status: answer.status, kept: told["kept"] == true, why }
+                    let order = answer.made().and_then(OrderId::parse).filter(|_| answer.status == 201);
+                    Placed { at, took, status: answer.status, kept: told["kept"] == true, order, why }
                 }
-                Err(broken) => Placed { at, took, status: 0, kept: false, why: broken.0 },
+                Err(broken) => Placed { at, took, status: 0, kept: false, order: None, why: broken.0 },
             }
         });
     }
@@ -320,51 +263,15 @@ impl Seen {
 }
 
 /// Each order that was taken is paid once, and everybody agrees about it.
-async fn judge(seen: &Seen, operator: &mut Asker, calls: u64, journal: &Path, missed: &mut Vec<String>) -> Result<Verdict, String> {
-    let taken = seen.placed.iter().filter(|placed| placed.status == 201).count();
-    let (mut names, mut won, mut verdict) = (HashSet::new(), 0, Verdict::default());
-    let lines = book::read(journal).map_err(|e| e.to_string())?;
-    for line in &lines {
-        match line {
-            Line::Captured { order_id, amount, .. } => {
-                won += amount;
-                if !names.insert(order_id.clone()) {
-                    verdict.found.push(Class::Duplicated.of(format!("{order_id} was captured twice")));
-                }
-            }
-            Line::Cancelled { order_id, amount, .. } => {
-                won -= amount;
-                verdict.found.push(Class::Unexpected.of(format!("{order_id} was given back, though nobody had asked")));
-            }
-            Line::Opened { .. } | Line::Declined { .. } => {}
-        }
-    }
-    for _ in names.len()..taken {
-        verdict.found.push(Class::Unfinished.of("an order that was taken was not paid"));
-    }
-    if names.len() > taken {
-        verdict.found.push(Class::Unexpected.of(format!("{} orders were paid, of {taken} that were taken", names.len())));
-    }
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(9))).date();
-    // An evening that goes on past midnight is of two days.
-    let mut ledger = 0;
-    for date in [today.yesterday().map_err(|e| e.to_string())?, today] {
-        let report = operator.get(&format!("/ops/payment/reconciliation?date={date}")).await?;
-        let side = &report["ledger"];
-        ledger += side["charges"]["won"].as_i64().unwrap_or(0) - side["refunds"]["won"].as_i64().unwrap_or(0);
-        if report["agrees"] != true {
-            verdict.found.push(Finding::won(0, format!("{} orders of {date} differ: {}", report["differ"], report["differences"][0])));
-        }
-    }
-    if ledger != won {
-        verdict.found.push(Finding::won(ledger - won, format!("the ledger has {ledger} won, the provider {won}")));
-    }
-    let ratio = calls as f64 / taken.max(1) as f64;
-    say(&format!("{taken} orders, {calls} calls to the provider: {ratio:.3} for each"));
+async fn judged(seen: &Seen, operator: &mut Asker, calls: u64, journal: &Path, missed: &mut Vec<String>) -> Result<Verdict, String> {
+    let bills: Vec<Bill> =
+        seen.placed.iter().filter_map(|placed| placed.order).map(|order| Bill { order, won: WON, end: End::Paid }).collect();
+    let mut verdict = judge(journal, &bills, operator).await?;
+    let ratio = calls as f64 / bills.len().max(1) as f64;
+    say(&format!("{} orders, {calls} calls to the provider: {ratio:.3} for each", bills.len()));
     if ratio > MOST_CALLS {
         missed.push(format!("{ratio:.3} calls to the provider for each order"));
     }
-    (verdict.orders, verdict.acked) = (taken, taken);
     (verdict.asked, verdict.answered) =
         (seen.placed.len(), seen.placed.iter().filter(|placed| placed.status != 0 && placed.status < 500).count());
     Ok(verdict)
