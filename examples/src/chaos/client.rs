@@ -1,6 +1,6 @@
 //! A client that does not give up: three people who live one order after another, whatever is broken.
 
-use super::{insist::Insist, rounds::Pace};
+use super::{insist::Insist, money::races::Races, rounds::Pace};
 use crate::{
     life::order_body,
     oracle::{
@@ -13,8 +13,11 @@ use crate::{
 };
 use serde_json::json;
 use shared::OrderId;
-use std::{collections::HashMap, time::Duration};
-use tokio::{sync::watch, time::timeout};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 /// The pause before a stream that broke is opened again.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -79,6 +82,8 @@ pub struct Client {
     pace: Pace,
     seed: Seed,
     number: usize,
+    /// Where it notes its races, if it does nothing else.
+    races: Option<Arc<Races>>,
 }
 
 impl Client {
@@ -90,7 +95,12 @@ impl Client {
         let orders = Screen::open(&party.customer, "/orders/events?as=customer", true).await?;
         let tickets = Screen::open(&party.owner, "/foodCookings/events", true).await?;
         let jobs = Screen::open(&party.rider, "/deliveries/events", false).await?;
-        Ok(Self { party, orders, tickets, jobs, insist, pace, seed, number })
+        Ok(Self { party, orders, tickets, jobs, insist, pace, seed, number, races: None })
+    }
+
+    /// One that does nothing but race, if there are races.
+    pub fn racing(self, races: Option<Arc<Races>>) -> Self {
+        Self { races, ..self }
     }
 
     /// Orders until it is told to stop, and then finishes what it began. What it says is in the log; what it gives back is
@@ -102,7 +112,8 @@ impl Client {
         let mut stories = vec![];
         while !*stop.borrow() {
             self.renew().await;
-            let (plan, key) = (Plan::draw(&mut self.seed), format!("{:x}-{}-{}", self.seed.0, self.number, stories.len()));
+            let plan = if self.races.is_some() { Plan::Race } else { Plan::draw(&mut self.seed) };
+            let key = format!("{:x}-{}-{}", self.seed.0, self.number, stories.len());
             let customer = self.party.customer.account;
             let mut story = Story { plan, key, customer, order: None, tries: 0, said: vec![] };
             let lived = timeout(self.pace.life, self.life(&mut story)).await;
@@ -193,10 +204,24 @@ impl Client {
 
     /// Cancel and start at once. True when the order was cancelled.
     async fn race(&mut self, story: &mut Story, order: OrderId) -> Result<bool, String> {
+        let is_cancelled = self.cancel_and_start(story, order).await?;
+        self.races.iter().for_each(|races| races.over(order, is_cancelled));
+        Ok(is_cancelled)
+    }
+
+    async fn cancel_and_start(&mut self, story: &mut Story, order: OrderId) -> Result<bool, String> {
+        let waits = self.races.as_ref().map(|races| races.wait(&mut self.seed));
+        let (customer_waits, owner_waits) = waits.unwrap_or_default();
         let (Party { customer, owner, .. }, asked) = (&mut self.party, &*story);
         let (cancelled, started) = tokio::join!(
-            self.insist.verb(customer, asked, "orders", "cancel", b"{}"),
-            self.insist.verb(owner, asked, "foodCookings", "start", b"")
+            async {
+                sleep(customer_waits).await;
+                self.insist.verb(customer, asked, "orders", "cancel", b"{}").await
+            },
+            async {
+                sleep(owner_waits).await;
+                self.insist.verb(owner, asked, "foodCookings", "start", b"").await
+            }
         );
         let (cancelled, started) = (cancelled?, started?);
         let (asked, cooks) = (cancelled.acknowledged(), started.acknowledged());

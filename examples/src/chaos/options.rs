@@ -29,6 +29,7 @@ pub struct Options {
     #[arg(
         long,
         default_value_t = 1_000,
+        default_value_if("scenario", "cancel-races", "10000"),
         value_parser = clap::value_parser!(u32).range(1..=100_000)
     )]
     pub times: u32,
@@ -109,6 +110,15 @@ pub enum Scenario {
     ProviderLate,
     /// Fifty requests at once to pay the same order, for `--times` orders, while the provider fails now and then.
     PaymentStorm,
+    /// The customer cancels at the moment when the store begins to cook, `--times`, while the server is killed again and again.
+    CancelRaces,
+}
+
+impl Options {
+    /// True for one process on one folder: the scenarios about money know no other.
+    pub fn is_embedded(&self) -> bool {
+        self.embedded || self.scenario == Some(Scenario::CancelRaces)
+    }
 }
 
 fn span(text: &str) -> Result<(u64, u64), String> {

@@ -1,6 +1,9 @@
 //! What is broken: one process on a folder, or a process for each service with a database and a broker.
 
-use super::options::Options;
+use super::{
+    company::Company,
+    options::{Options, Scenario},
+};
 use crate::{
     oracle::place::{Place, Plant as Left},
     process::program,
@@ -26,6 +29,8 @@ pub enum Plant {
 pub struct Embedded {
     server: Process,
     data: PathBuf,
+    /// Where its money is, unless that is simulated within.
+    company: Option<Company>,
 }
 
 impl Plant {
@@ -40,16 +45,20 @@ impl Plant {
         };
         let program = folder.join("server");
         fs::copy(&from, &program).map_err(|e| format!("{}: {e}", from.display()))?;
-        if !options.embedded {
+        if !options.is_embedded() {
             let settings = Settings { program, folder: folder.into(), replicas: options.replicas, deadlines: deadlines.into() };
             return Ok(Plant::Distributed(Box::new(Cluster::start(settings).await?)));
         }
         let (data, port) = (folder.join("data"), free_ports(1)?[0]);
         let arguments = ["--data", &data.display().to_string(), "--listen", &format!("127.0.0.1:{port}"), "--deadline", deadlines];
-        let arguments = arguments.map(str::to_owned).to_vec();
-        let mut server = Process::new("server".into(), port, program, arguments, vec![], folder.join("server.log"));
+        let mut arguments = arguments.map(str::to_owned).to_vec();
+        let has_company = options.scenario == Some(Scenario::CancelRaces);
+        let company = if has_company { Some(Company::start(folder).await?) } else { None };
+        arguments.extend(company.iter().flat_map(Company::arguments));
+        let variables = company.iter().flat_map(Company::variables).collect();
+        let mut server = Process::new("server".into(), port, program, arguments, variables, folder.join("server.log"));
         server.start().await?;
-        Ok(Plant::Embedded(Embedded { server, data }))
+        Ok(Plant::Embedded(Embedded { server, data, company }))
     }
 
     /// Where people connect.
@@ -65,7 +74,7 @@ impl Plant {
         match self {
             Plant::Embedded(one) => Left {
                 journal: Place::Sqlite(one.data.clone()),
-                providers: vec![one.data.join("provider.db")],
+                providers: vec![one.company.as_ref().map_or_else(|| one.data.join("provider.db"), |company| company.journal.clone())],
                 logs: vec![one.server.log().clone()],
                 never_said: vec!["panicked".into(), "ERROR".into()],
             },

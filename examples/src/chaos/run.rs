@@ -4,7 +4,8 @@ use super::{
     client::Client,
     insist::{Insist, Tally},
     log::Log,
-    options::Options,
+    money::races::Races,
+    options::{Options, Scenario},
     plant::Plant,
     rounds::{self, Pace},
     say, scenario, settle,
@@ -16,6 +17,7 @@ use crate::{
     process::program,
     seed::Seed,
 };
+use futures_util::{StreamExt, TryStreamExt, stream};
 use shared::Point;
 use std::{
     fs,
@@ -23,18 +25,16 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{
-    process::Command,
-    sync::watch,
-    task::{JoinHandle, JoinSet},
-    time::timeout,
-};
+use tokio::{process::Command, sync::watch, task::JoinHandle, time::timeout};
 
 /// How long an order may take its client when nothing is away for long: the longest that any deadline lets it wait, and
 /// all the faults meanwhile.
 const LIFE: Duration = Duration::from_secs(60);
 /// How long the last order may take to end, besides the fault itself: the longest deadline that was set, and some more.
 const END: Duration = Duration::from_secs(50);
+/// Parties that join at once: a password keeps a processor busy for a while, and on a machine that has none to spare whoever
+/// waits too long for it is told to come later.
+const JOIN_AT_ONCE: usize = 2;
 /// Degrees between two parties: no rider hears of another's jobs.
 const APART: f64 = 0.3;
 /// The pause between two orders of a client in a scenario, so that there is something left to drain with.
@@ -79,18 +79,21 @@ pub async fn run(options: &Options, seed: u64, folder: &Path) -> Result<Outcome,
     let text = serde_json::to_string_pretty(&leaves).map_err(|e| e.to_string())?;
     fs::write(&plant_path, text).map_err(|e| e.to_string())?;
     let insist = Insist { log: Log::create(&log_path)?, tally: Arc::<Tally>::default() };
-    let rest = if options.scenario.is_some() { REST } else { Duration::ZERO };
+    let races = (options.scenario == Some(Scenario::CancelRaces)).then(Arc::<Races>::default);
+    let rest = if options.scenario.is_some() && races.is_none() { REST } else { Duration::ZERO };
     let pace = Pace { life: LIFE + Duration::from_secs(away_s), rest };
     let host = Host::new(&plant.url())?;
     let mut seed = Seed(seed);
     let clients = gather(&host, options, &seed, &insist, pace).await?;
     let (stop, stopped) = watch::channel(false);
-    let running: Vec<_> = clients.into_iter().map(|client| tokio::spawn(client.run(stopped.clone()))).collect();
+    let clients = clients.into_iter().map(|client| client.racing(races.clone()));
+    let running: Vec<_> = clients.map(|client| tokio::spawn(client.run(stopped.clone()))).collect();
 
     let (mut missed, mut parties, mut stories) = (vec![], vec![], vec![]);
-    match options.scenario {
-        None => rounds::play(&mut plant, options, &mut seed.fork(u64::MAX)).await?,
-        Some(one) => {
+    match (&races, options.scenario) {
+        (Some(races), _) => races.play(&mut plant, options.times as usize).await?,
+        (None, None) => rounds::play(&mut plant, options, &mut seed.fork(u64::MAX)).await?,
+        (None, Some(one)) => {
             let shown = scenario::play(one, &mut plant, options, &insist, &mut seed).await?;
             missed = shown.missed;
             parties.push(shown.party);
@@ -109,20 +112,24 @@ pub async fn run(options: &Options, seed: u64, folder: &Path) -> Result<Outcome,
     if stories.len() < options.rounds as usize / 2 {
         missed.push(format!("only {} orders: that is no load", stories.len()));
     }
-    let verdict = ask_oracle(&log_path, &plant_path).await?;
+    let mut verdict = ask_oracle(&log_path, &plant_path).await?;
+    if let (Some(races), Some(journal)) = (races, leaves.providers.first()) {
+        let (found, unfair) = races.judge(journal)?;
+        verdict.found.extend(found);
+        missed.extend(unfair);
+    }
     Ok(Outcome { verdict, missed, log: log_path, plant: plant_path })
 }
 
 async fn gather(host: &Host, options: &Options, seed: &Seed, insist: &Insist, pace: Pace) -> Result<Vec<Client>, String> {
-    let mut tasks = JoinSet::new();
-    for number in 0..usize::from(options.clients) {
+    let joining = (0..usize::from(options.clients)).map(|number| {
         let (host, seed, insist) = (host.clone(), seed.fork(number as u64), insist.clone());
-        tasks.spawn(async move {
+        async move {
             let party = Party::gather(&host, &format!("chaos-{number}"), place(number)).await.map_err(|e| e.to_string())?;
             Client::new(party, insist, pace, seed, number).await
-        });
-    }
-    tasks.join_all().await.into_iter().collect()
+        }
+    });
+    stream::iter(joining).buffered(JOIN_AT_ONCE).try_collect().await
 }
 
 /// A place for each party, on a grid.

@@ -44,9 +44,12 @@ impl Scenario {
     /// How long something may have to wait for what is away, in seconds.
     pub fn away_s(self, seconds: u64) -> u64 {
         match self {
-            Scenario::BrokerKills | Scenario::DatabaseKills | Scenario::ServiceKills | Scenario::ReplicaDies | Scenario::RollingRestart => {
-                30
-            }
+            Scenario::BrokerKills
+            | Scenario::DatabaseKills
+            | Scenario::ServiceKills
+            | Scenario::ReplicaDies
+            | Scenario::RollingRestart
+            | Scenario::CancelRaces => 30,
             _ => seconds,
         }
     }
@@ -97,7 +100,8 @@ pub async fn play(one: Scenario, plant: &mut Plant, options: &Options, insist: &
         | Scenario::ProviderSlow
         | Scenario::ProviderCut
         | Scenario::ProviderLate
-        | Scenario::PaymentStorm => Err("this is a run of its own".into()),
+        | Scenario::PaymentStorm
+        | Scenario::CancelRaces => Err("this is a run of its own".into()),
     };
     let (missed, (party, stories)) = (done?, steady.end().await?);
     Ok(Shown { missed, party, stories })

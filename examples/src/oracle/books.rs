@@ -4,6 +4,7 @@ use super::{
     journals::{Fact, fact},
     place::{Place, Plant, Rows, sqlite},
 };
+use crate::toss::book::{self, Line};
 use serde_json::Value;
 use shared::{Context, Kind, OrderId, Recorded};
 use std::{
@@ -207,8 +208,15 @@ pub fn left(all: &[Standing]) -> Vec<String> {
     left
 }
 
-/// The provider's journal.
+/// What stands before the name of a refund in what a payment company keeps of it.
+const REFUND: &str = "환불 ";
+
+/// The provider's journal: a database, or the lines of a payment company in a process of its own. Of those, a refund has
+/// its name in its reason; one that takes from two charges would be two movements here, and no order of ours has one.
 fn provider(path: &Path) -> Result<Vec<Moved>, String> {
+    if path.extension().is_some_and(|end| end == "journal") {
+        return company(path);
+    }
     let [rows] = sqlite(path, ["select key, order_id, kind, amount, outcome from movements"])?;
     rows.into_iter()
         .map(|row| {
@@ -218,6 +226,21 @@ fn provider(path: &Path) -> Result<Vec<Moved>, String> {
             Ok(Moved { key, order, refund: kind == "refund", amount, approved: outcome == "approved" })
         })
         .collect()
+}
+
+fn company(path: &Path) -> Result<Vec<Moved>, String> {
+    let moved = |key: &str, refund, amount| {
+        let order =
+            key.rsplit_once('-').and_then(|(order, _)| OrderId::parse(order)).ok_or_else(|| format!("{key}: a movement of no order"))?;
+        Ok(Some(Moved { key: key.to_owned(), order, refund, amount, approved: true }))
+    };
+    let lines = book::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let all = lines.iter().map(|line| match line {
+        Line::Captured { order_id, amount, .. } => moved(order_id, false, *amount),
+        Line::Cancelled { reason, amount, .. } => moved(reason.strip_prefix(REFUND).unwrap_or(reason), true, *amount),
+        Line::Opened { .. } | Line::Declined { .. } => Ok(None),
+    });
+    all.filter_map(Result::transpose).collect()
 }
 
 fn complaints(plant: &Plant) -> Vec<String> {

@@ -3,11 +3,13 @@
 //! - [`shop`]: what they stand on. [`crowd`]: who orders. [`audit`]: what was to become of each won, and what did.
 //! - [`trouble`]: the company does not answer for a while. [`cut`]: connections are cut around its commit. [`late`]: it
 //!   approves late, and the customer has cancelled meanwhile. [`storm`]: many pay one order at once.
+//! - [`races`]: cancel against cook start; a run with the harness's own clients and oracle.
 
 pub mod audit;
 pub mod crowd;
 pub mod cut;
 pub mod late;
+pub mod races;
 pub mod shop;
 pub mod storm;
 pub mod trouble;
