@@ -49,7 +49,7 @@ impl Moved {
 /// The journal by order. What is no order of ours keeps its own name.
 pub fn moved(lines: &[Line]) -> BTreeMap<String, Moved> {
     let mut all: BTreeMap<String, Moved> = BTreeMap::new();
-    let order_of = |key: &str| key.rsplit_once('-').map_or(key, |(order, _)| order).to_owned();
+    let order_of = |key: &str| key.split_once('-').map_or(key, |(order, _)| order).to_owned();
     for line in lines {
         match line {
             Line::Captured { order_id, amount, at_ms, .. } => all.entry(order_of(order_id)).or_default().came.push((*amount, *at_ms)),

@@ -31,10 +31,8 @@ const PARTIES: usize = 16;
 const CAPTURES: u64 = 30;
 /// Of a hundred refunds: more, so that the orders of both suffice.
 const REFUNDS: u64 = 35;
-/// Refunds on their way, after which nobody cancels for a moment: while the breaker is open nothing can be cut, and all
-/// would have cancelled by then.
-const WAITING: u64 = 64;
-/// How long that moment is.
+/// How long nobody cancels when the breaker is not closed: nothing can be cut then, and all would have cancelled before it
+/// closes.
 const MOMENT: Duration = Duration::from_millis(20);
 
 /// What is done, and where it is cut.
@@ -55,8 +53,8 @@ struct Customer {
     cancelled: Vec<OrderId>,
     /// How many orders it keeps for the way that comes after.
     spares: usize,
-    /// Too much is on its way.
-    is_full: Arc<AtomicBool>,
+    /// The breaker is not closed.
+    is_shut: Arc<AtomicBool>,
     diary: Diary,
 }
 
@@ -84,7 +82,7 @@ impl Guest for Customer {
         if self.kept.len() <= self.spares {
             return false;
         }
-        if self.is_full.load(Relaxed) {
+        if self.is_shut.load(Relaxed) {
             sleep(MOMENT).await;
         } else if let Some(order) = self.kept.pop() {
             self.cancel(order).await;
@@ -99,14 +97,14 @@ impl Guest for Customer {
 /// The run could not be made.
 pub async fn run(options: &Options, folder: &Path) -> Result<Outcome, String> {
     let (shop, wanted, mut missed) = (Shop::open(options, folder).await?, options.times as usize, vec![]);
-    let is_full = Arc::<AtomicBool>::default();
+    let is_shut = Arc::<AtomicBool>::default();
     let new = |(number, party)| {
-        let (kept, cancelled, is_full, diary) = (vec![], vec![], is_full.clone(), Diary::default());
-        Customer { party, number, way: Call::Confirm, kept, cancelled, spares: 0, is_full, diary }
+        let (kept, cancelled, is_shut, diary) = (vec![], vec![], is_shut.clone(), Diary::default());
+        Customer { party, number, way: Call::Confirm, kept, cancelled, spares: 0, is_shut, diary }
     };
     let mut customers: Vec<Customer> = shop.parties(PARTIES).await?.into_iter().enumerate().map(new).collect();
     for way in WAYS {
-        customers = cut(&shop, customers, way, wanted, &is_full, &mut missed).await?;
+        customers = cut(&shop, customers, way, wanted, &is_shut, &mut missed).await?;
     }
     let (bills, diary) = bills(customers).await;
     let paid = bills.iter().filter(|bill| bill.end == End::Paid).count();
@@ -123,7 +121,7 @@ async fn cut(
     mut customers: Vec<Customer>,
     (on, kind, percent): (Call, Kind, u64),
     wanted: usize,
-    is_full: &AtomicBool,
+    is_shut: &AtomicBool,
     missed: &mut Vec<String>,
 ) -> Result<Vec<Customer>, String> {
     for customer in &mut customers {
@@ -133,8 +131,7 @@ async fn cut(
     let (began, mut operator) = (Instant::now(), shop.operator().await?);
     shop.company.trouble(&json!([{ "on": on, "kind": kind, "percent": percent }])).await?;
     let is_enough = async || {
-        let waiting = operator.get("/ops/payment/lag").await?["due"].as_u64().unwrap_or(0);
-        is_full.store(waiting > WAITING, Relaxed);
+        is_shut.store(operator.get("/ops/payment/breaker").await?["_embedded"]["breakers"][0]["state"] != "closed", Relaxed);
         Ok(shop.company.cuts(on, kind).await?.payments >= wanted)
     };
     customers = crowd(customers, is_enough).await?;
