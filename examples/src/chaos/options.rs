@@ -110,6 +110,9 @@ pub enum Scenario {
     ProviderLate,
     /// Fifty requests at once to pay the same order, for `--times` orders, while the provider fails now and then.
     PaymentStorm,
+    /// Ten times the texts that their company takes, for `--seconds`; and connections that are cut after a text was accepted,
+    /// `--times`.
+    NoticeFlood,
     /// The customer cancels at the moment when the store begins to cook, `--times`, while the server is killed again and again.
     CancelRaces,
 }

@@ -101,6 +101,7 @@ pub async fn play(one: Scenario, plant: &mut Plant, options: &Options, insist: &
         | Scenario::ProviderCut
         | Scenario::ProviderLate
         | Scenario::PaymentStorm
+        | Scenario::NoticeFlood
         | Scenario::CancelRaces => Err("this is a run of its own".into()),
     };
     let (missed, (party, stories)) = (done?, steady.end().await?);

@@ -1,0 +1,275 @@
+//! Ten times the texts that their company takes: ordering is as quick as without, what must be told is told soon after, and
+//! what is left out is counted. The same people do the same things twice, first with a company that takes everything, so
+//! that only the flood makes a difference. Then connections are cut after a text was accepted: no text goes out twice.
+
+use super::{
+    crowd::{Diary, Guest, crowd},
+    shop::{Shop, look},
+    texts::Texts,
+};
+use crate::{
+    chaos::{options::Options, run::Outcome, say},
+    http::{Ask, Client, Host},
+    life::order_body,
+    oracle::finding::{Class, Finding, Verdict},
+    people::Party,
+    process::pss_mb,
+    solapi::Faults,
+};
+use hyper::{Method, body::Bytes};
+use shared::{
+    Context,
+    notice::{Notice, Omitted, Status, Way},
+};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs,
+    path::Path,
+    time::Duration,
+};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
+
+/// Texts a second that the company takes.
+const CAPACITY: u32 = 10;
+/// People, and how long one waits between two requests: together a hundred requests a second, each of which makes a text.
+const PARTIES: usize = 8;
+const PAUSE: Duration = Duration::from_millis(80);
+/// How often the store says of each order that it takes longer. The order itself makes two texts that must be told: what
+/// must be told stays below the capacity, and everything together is ten times that.
+const DELAYS: usize = 20;
+/// How often a ticket is accepted before it is there.
+const EARLY: usize = 50;
+/// How much longer placing an order may take, of a hundred; and what no two runs on one machine agree on.
+const SLOWER: u32 = 10;
+const NOISE: Duration = Duration::from_millis(5);
+/// How much more memory the server may have: what waits is bounded.
+const MORE_MB: f64 = 64.0;
+/// All that must be told is told so soon after.
+const TOLD: Duration = Duration::from_secs(120);
+/// Progress that found room takes longer than that: a thousand texts at so many a second, and the pauses between.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A customer and a store that makes its customers wait.
+struct Pair {
+    party: Party,
+    number: usize,
+    tick: Interval,
+    took: Vec<Duration>,
+    diary: Diary,
+}
+
+impl Pair {
+    fn new(number: usize, party: Party) -> Self {
+        let mut tick = interval(PAUSE);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { party, number, tick, took: vec![], diary: Diary::default() }
+    }
+}
+
+impl Guest for Pair {
+    async fn step(&mut self) -> bool {
+        self.tick.tick().await;
+        let (body, key) = (order_body(&self.party, 1, "card"), format!("flood-{}-{}", self.number, self.took.len()));
+        let began = Instant::now();
+        let answer = self.party.customer.ask(Method::POST, "/orders".into(), Some(&key), body).await;
+        self.took.push(began.elapsed());
+        let Some(order) = self.diary.order(answer) else { return true };
+        let owner = &mut self.party.owner;
+        for _ in 0..EARLY {
+            self.tick.tick().await;
+            let accept = Bytes::from_static(br#"{"cook_minutes":10}"#);
+            let answer = owner.ask(Method::PUT, format!("/foodCookings/{order}/accept"), None, accept).await;
+            if self.diary.any("an acceptance", answer).is_some_and(|answer| answer.is_good()) {
+                break;
+            }
+        }
+        for _ in 0..DELAYS {
+            self.tick.tick().await;
+            let delay = Bytes::from_static(br#"{"minutes":1}"#);
+            let answer = owner.ask(Method::PUT, format!("/foodCookings/{order}/delay"), None, delay).await;
+            self.diary.good("a delay", answer);
+        }
+        true
+    }
+}
+
+/// A server with its texts, while they order.
+struct Evening {
+    shop: Shop,
+    texts: Texts,
+    metrics: Host,
+    pairs: Vec<Pair>,
+}
+
+/// What was measured.
+struct Measured {
+    p99: Duration,
+    most_mb: f64,
+}
+
+impl Evening {
+    async fn begin(options: &Options, folder: &Path, capacity: u32) -> Result<Self, String> {
+        fs::create_dir_all(folder).map_err(|e| e.to_string())?;
+        let texts = Texts::start(folder, capacity).await?;
+        let metrics = format!("127.0.0.1:{}", crate::servers::process::free_ports(1)?[0]);
+        let mut arguments = texts.arguments();
+        arguments.extend(["--metrics-listen".to_owned(), metrics.clone()]);
+        let shop = Shop::open_with(options, folder, arguments, texts.variables()).await?;
+        let pairs = shop.parties(PARTIES).await?.into_iter().enumerate().map(|(number, party)| Pair::new(number, party)).collect();
+        Ok(Self { shop, texts, metrics: Host::new(&format!("http://{metrics}"))?, pairs })
+    }
+
+    /// They order for so long.
+    async fn order(&mut self, last: Duration) -> Result<Measured, String> {
+        let (began, mut most_mb) = (Instant::now(), 0.0_f64);
+        let pid = self.shop.pid().ok_or("the server does not run")?;
+        let is_over = async || {
+            most_mb = most_mb.max(pss_mb(pid).unwrap_or(0.0));
+            Ok(began.elapsed() >= last)
+        };
+        self.pairs = crowd(std::mem::take(&mut self.pairs), is_over).await?;
+        let mut took: Vec<Duration> = self.pairs.iter().flat_map(|pair| pair.took.iter().copied()).collect();
+        took.sort_unstable();
+        let p99 = took.get(took.len() * 99 / 100).copied().ok_or("nobody has ordered")?;
+        say(&format!("{} orders: {p99:?} for 99 of 100; the server had {most_mb:.1} MB at most", took.len()));
+        Ok(Measured { p99, most_mb })
+    }
+
+    /// A figure of the server's own.
+    async fn figures(&self) -> Result<BTreeMap<String, u64>, String> {
+        let ask = Ask { method: Method::GET, path: "/metrics".into(), login: None, key: None, body: Bytes::new() };
+        let answer = Client::new(&self.metrics).ask(ask).await.map_err(|e| e.to_string())?;
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        let of_notices = text.lines().filter(|line| line.starts_with("baemin_notices_"));
+        let figure = |line: &str| {
+            let (name, value) = line.rsplit_once(' ')?;
+            Some((name.to_owned(), value.parse::<f64>().ok()? as u64))
+        };
+        Ok(of_notices.filter_map(figure).collect())
+    }
+
+    /// Waits until all that must be told is told, and says how long that took; and then until nothing waits any more.
+    async fn told(&self) -> Result<Duration, String> {
+        let began = Instant::now();
+        while self.must_be_told()? > 0 && look(began, PATIENCE).await {}
+        let (took, mut operator) = (began.elapsed(), self.shop.operator().await?);
+        while operator.get("/ops/notification/lag").await?["due"] != 0 && look(began, PATIENCE).await {}
+        Ok(took)
+    }
+
+    fn must_be_told(&self) -> Result<u64, String> {
+        let query = "select count(*) from tags where name = 'due'";
+        let [rows] = tokio::task::block_in_place(|| self.shop.place().read(Context::Notification, [query]))?;
+        rows.first().and_then(|row| row.first()?.parse().ok()).ok_or_else(|| "nobody knows what must be told".to_owned())
+    }
+
+    /// Compares every notice with the texts that went out, and with what the server has counted.
+    async fn judge(&self) -> Result<Vec<Finding>, String> {
+        let (mut found, mut counted) = (vec![], BTreeMap::<String, u64>::new());
+        let taken = self.texts.taken().await?;
+        let mut texts = HashSet::new();
+        // A text in place of another has a line of its own.
+        for text in taken.iter().filter(|text| !text.replacement) {
+            if !texts.insert(text.nid.as_str()) {
+                found.push(Class::Duplicated.of(format!("the text of {} went out twice", text.nid)));
+            }
+        }
+        let [rows] = self.shop.place().read(Context::Notification, ["select key, body from rows where kind = 'notification'"])?;
+        for row in &rows {
+            let [key, body] = row.as_slice() else { return Err("a notice of other columns".into()) };
+            let known: Known = serde_json::from_str(body).map_err(|e| format!("{key}: {e}"))?;
+            let (is_mandatory, was_sent) = (known.notice.topic.is_mandatory(), texts.remove(key.as_str()));
+            match (known.status, known.way, known.why) {
+                (Status::Sent, way, _) if (way == Some(Way::Solapi)) == was_sent => *counted.entry(SENT.into()).or_default() += 1,
+                (Status::Skipped, _, Some(why)) if !was_sent && !is_mandatory => *counted.entry(skipped(why)).or_default() += 1,
+                (Status::Queued, ..) => found.push(Class::Unfinished.of(format!("{key} waits"))),
+                (status, way, why) if is_mandatory => {
+                    found.push(Class::Lost.of(format!("{key}, which must be told, is {status:?} {way:?} {why:?}")))
+                }
+                other => found.push(Class::Unexpected.of(format!("{key} is {other:?}, and was sent: {was_sent}"))),
+            }
+        }
+        found.extend(texts.iter().map(|nid| Class::Unexpected.of(format!("a text of {nid} went out, which is no notice"))));
+        let figures = self.figures().await?;
+        say(&format!("{} notices, {} texts; counted: {counted:?}", rows.len(), taken.len()));
+        for (name, figure) in figures.iter().filter(|(name, _)| name.contains("_total")) {
+            let wanted = counted.get(name).copied().unwrap_or(0);
+            if wanted != *figure {
+                found.push(Class::Unexpected.of(format!("{name} says {figure}, and the notices say {wanted}")));
+            }
+        }
+        if !figures.contains_key(SENT) {
+            found.push(Class::Lost.of("the server counts no notices"));
+        }
+        Ok(found)
+    }
+
+    async fn close(mut self) -> Result<(Diary, Outcome), String> {
+        let mut diary = Diary::default();
+        self.pairs.drain(..).for_each(|pair| diary.merge(pair.diary));
+        let outcome = self.shop.close(Verdict::default(), vec![]).await?;
+        self.texts.end().await?;
+        Ok((diary, outcome))
+    }
+}
+
+/// What is kept of a notice, as much of it as is looked at.
+#[derive(serde::Deserialize)]
+struct Known {
+    notice: Notice,
+    status: Status,
+    way: Option<Way>,
+    why: Option<Omitted>,
+}
+
+const SENT: &str = "baemin_notices_sent_total{}";
+
+fn skipped(why: Omitted) -> String {
+    format!("baemin_notices_skipped_total{{reason=\"{}\"}}", serde_json::to_value(why).unwrap_or_default().as_str().unwrap_or_default())
+}
+
+/// Runs.
+///
+/// # Errors
+/// The run could not be made.
+pub async fn run(options: &Options, folder: &Path) -> Result<Outcome, String> {
+    let (last, mut missed) = (Duration::from_secs(options.seconds), vec![]);
+    let mut calm = Evening::begin(options, &folder.join("calm"), 0).await?;
+    let usual = calm.order(last).await?;
+    calm.told().await?;
+    let mut found = calm.judge().await?;
+    // Orders that are placed now are cut, and counted no more.
+    let cuts = Faults { cut_after_accept: options.times, ..Faults::default() };
+    calm.texts.trouble(&cuts).await?;
+    let texts = &calm.texts;
+    calm.pairs = crowd(std::mem::take(&mut calm.pairs), async || Ok(texts.faults().await?.cut_after_accept == 0)).await?;
+    let took = calm.told().await?;
+    found.extend(calm.judge().await?);
+    say(&format!("{} connections were cut after a text was accepted; all was told {took:?} after the last", options.times));
+    let (mut diary, _) = calm.close().await?;
+
+    let mut flood = Evening::begin(options, &folder.join("flood"), CAPACITY).await?;
+    let full = flood.order(last).await?;
+    let took = flood.told().await?;
+    found.extend(flood.judge().await?);
+    let shed = flood.figures().await?.get(&skipped(Omitted::Shed)).copied().unwrap_or(0);
+    say(&format!("what must be told was told {took:?} after the flood, {shed} notices of progress were shed"));
+    if shed == 0 {
+        missed.push("nothing was shed: that was no flood".into());
+    }
+    if took > TOLD {
+        missed.push(format!("what must be told was told {took:?} after the flood"));
+    }
+    if full.p99 > usual.p99 * (100 + SLOWER) / 100 + NOISE {
+        missed.push(format!("placing an order took {:?} in the flood, and {:?} without", full.p99, usual.p99));
+    }
+    if full.most_mb > usual.most_mb + MORE_MB {
+        missed.push(format!("the server had {:.1} MB in the flood, and {:.1} MB without", full.most_mb, usual.most_mb));
+    }
+    let (more, Outcome { log, plant, .. }) = flood.close().await?;
+    diary.merge(more);
+    found.extend(diary.wrong);
+    let verdict =
+        Verdict { found, orders: diary.answered, asked: diary.asked, answered: diary.answered, acked: diary.answered, recovered: 0 };
+    Ok(Outcome { verdict, missed, log, plant })
+}
