@@ -4,6 +4,7 @@ use crate::http::{Ask, Client, Host};
 use hyper::{Method, body::Bytes};
 use std::{
     fs::OpenOptions,
+    io::ErrorKind,
     net::TcpListener,
     path::PathBuf,
     process::Stdio,
@@ -20,6 +21,9 @@ const READY_DEADLINE: Duration = Duration::from_secs(30);
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
 /// How often it is asked whether it is ready.
 const LOOK: Duration = Duration::from_millis(5);
+/// Tries to execute a program that was copied just now: another thread may be between its fork and its exec, and until then
+/// that child holds open what this process was writing.
+const BUSY_TRIES: u32 = 200;
 
 /// A process that runs, or will again.
 pub struct Process {
@@ -67,7 +71,15 @@ impl Process {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).envs(self.variables.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::from(log)).kill_on_drop(true);
-        self.child = Some(command.spawn().map_err(|e| format!("{}: {e}", self.program.display()))?);
+        let mut tries = 1;
+        self.child = Some(loop {
+            match command.spawn() {
+                Ok(child) => break child,
+                Err(e) if e.kind() == ErrorKind::ExecutableFileBusy && tries < BUSY_TRIES => tries += 1,
+                Err(e) => return Err(format!("{}: {e}", self.program.display())),
+            }
+            std::thread::sleep(LOOK);
+        });
         Ok(())
     }
 
