@@ -18,6 +18,7 @@ pub fn tell(stage: &mut Stage) -> Told<u32> {
     cancel(stage)?;
     late_cancel(stage)?;
     change(stage)?;
+    sold_out(stage)?;
     capacity(stage)?;
     decline(stage)?;
     two_riders(stage)?;
@@ -194,6 +195,36 @@ fn change(stage: &mut Stage) -> Told<()> {
     stage.check("for the old price", shown["basket"]["total"] == 21_000)?;
     stage.run("lee", &format!("store reject {order} --reason 'sorry'"), 0)?;
     refunded(stage, "choi", &order, 21_000)
+}
+
+fn sold_out(stage: &mut Stage) -> Told<()> {
+    title("A dish is sold out: the store offers to leave it out");
+    let order = stage.order("kim", &format!("--store {STORE} --item 후라이드=1 --item 콜라=2"), 0)?;
+    stage.run("lee", &format!("store offer {order} --without 콜라"), 0)?;
+    stage.becomes("the notice names the dish and what would go back", "kim", "customer inbox", |inbox| {
+        of_order(inbox, &order)
+            .iter()
+            .any(|n| n["topic"] == "offer_made" && n["text"].as_str().is_some_and(|t| t.contains("콜라") && t.contains("4,000")))
+    })?;
+    let show = format!("customer show {order}");
+    stage.becomes("and so does the order's page", "kim", &show, |page| page["offer"]["total"] == 21_000)?;
+    stage.run("kim", &show, 0)?;
+    stage.run("kim", &format!("customer decline-offer {order}"), 0)?;
+    stage.becomes("the store is told that the order stays as it was", "lee", "store inbox", |inbox| {
+        of_order(inbox, &order).iter().any(|n| n["topic"] == "offer_declined")
+    })?;
+    stage.run("lee", &format!("store offer {order} --without 콜라"), 0)?;
+    stage.run("kim", &format!("customer accept-offer {order}"), 0)?;
+    let paid = |refunded: i64| move |p: &Value| p["captured"] == 25_000 && p["refunded"] == refunded && p["refunding"] == 0;
+    let pay = format!("customer pay-status {order}");
+    stage.becomes("the 4,000 won for the sold-out dish went back", "kim", &pay, paid(4_000))?;
+    stage.becomes("the kitchen cooks the rest", "lee", "store tickets", |list| {
+        let tickets = list["_embedded"]["foodCookings"].as_array().cloned().unwrap_or_default();
+        tickets.iter().any(|t| t["order"] == *order && t["basket"]["total"] == 21_000 && t["change"].is_null())
+    })?;
+    stage.run("lee", &format!("store reject {order} --reason '재료가 떨어졌어요'"), 0)?;
+    stage.becomes("rejected, and all of it is back", "kim", &pay, paid(25_000))?;
+    Ok(())
 }
 
 fn capacity(stage: &mut Stage) -> Told<()> {
