@@ -5,6 +5,8 @@ use std::{fs, time::Instant};
 
 /// Enough of them to be measured in ticks.
 const MANY: u32 = 3_000;
+/// Other tests run in this process, and their time is counted as well: the least of so many rounds is what it costs.
+const ROUNDS: u32 = 8;
 /// A gateway parses and writes everything once more, so twice is what to expect; more than this is waste.
 const MAX_TIMES: u64 = 4;
 
@@ -22,21 +24,24 @@ fn cpu_us() -> u64 {
 async fn a_request_through_the_gateway_costs_a_few_times_one_without() {
     let upstream = good().await;
     let door = Door::before(&[upstream.url()]).await;
-    let mut costs = vec![];
-    for (name, url) in [("direct", upstream.url()), ("through", format!("http://{}", door.address))] {
-        for _ in 0..500 {
-            door.http.get(format!("{url}/orders")).send().await.unwrap().bytes().await.unwrap();
+    let urls = [("direct", upstream.url()), ("through", format!("http://{}", door.address))];
+    let mut costs = [u64::MAX; 2];
+    for _ in 0..ROUNDS {
+        for ((name, url), least) in urls.iter().zip(&mut costs) {
+            let (cpu, mut times) = (cpu_us(), vec![]);
+            for _ in 0..MANY {
+                let began = Instant::now();
+                door.http.get(format!("{url}/orders")).send().await.unwrap().bytes().await.unwrap();
+                times.push(began.elapsed().as_micros());
+            }
+            times.sort_unstable();
+            let each = (cpu_us() - cpu) / u64::from(MANY);
+            println!("{name}: p50 {} us, p99 {} us, processor {each} us", times[times.len() / 2], times[times.len() * 99 / 100]);
+            *least = each.min(*least);
         }
-        let (cpu, mut times) = (cpu_us(), vec![]);
-        for _ in 0..MANY {
-            let began = Instant::now();
-            door.http.get(format!("{url}/orders")).send().await.unwrap().bytes().await.unwrap();
-            times.push(began.elapsed().as_micros());
+        if costs[1] <= MAX_TIMES * costs[0] {
+            return;
         }
-        times.sort_unstable();
-        let each = (cpu_us() - cpu) / u64::from(MANY);
-        println!("{name}: p50 {} us, p99 {} us, processor {each} us", times[times.len() / 2], times[times.len() * 99 / 100]);
-        costs.push(each);
     }
-    assert!(costs[1] <= MAX_TIMES * costs[0], "{costs:?} us of processor time");
+    panic!("{costs:?} us of processor time");
 }
