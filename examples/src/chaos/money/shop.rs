@@ -25,6 +25,9 @@ use tokio::time::Instant;
 
 /// How long everything may take to be settled: the longest time that the breaker stays open, and what was kept meanwhile.
 pub const SETTLED: Duration = Duration::from_secs(120);
+/// The same when hundreds are asked again and nobody orders meanwhile: each waits up to half a minute between two tries, and
+/// the budget lets few of them through until ten answers in a row were good.
+const REPEATED: Duration = Duration::from_secs(300);
 /// Nothing expires here, and nobody has to log in again: the longest run takes less than a day.
 const DAY_MS: &str = "86400000";
 
@@ -99,7 +102,7 @@ impl Shop {
 
     /// Waits until nothing is on its way any more. False when something still was, in the end.
     pub async fn settled(&self) -> bool {
-        quiet_within(&self.place(), SETTLED).await
+        quiet_within(&self.place(), REPEATED).await
     }
 
     /// Where the server keeps everything.
@@ -142,6 +145,16 @@ impl Asker {
     /// Nothing, or not for this one.
     pub async fn get(&mut self, path: &str) -> Result<Value, String> {
         read(&self.ask(Method::GET, path.into(), Bytes::new()).await.map_err(|e| e.to_string())?)
+    }
+
+    /// Does with the breaker before the company what an operator may.
+    ///
+    /// # Errors
+    /// This one may not, or it is no such wish.
+    pub async fn force(&mut self, wish: &str) -> Result<(), String> {
+        let body = json!({ "force": wish, "reason": "a run of the harness" }).to_string();
+        let answer = self.ask(Method::PUT, "/ops/payment/breaker".into(), body.into()).await;
+        read(&answer.map_err(|e| e.to_string())?).map(drop)
     }
 
     /// Asks once.
