@@ -6,15 +6,9 @@ use examples::{
     seed::Seed,
 };
 use std::env;
-use tokio::sync::Mutex;
-
-/// One at a time: a program that one run has just copied cannot be started while another run, which forks, still holds it
-/// open.
-static TURN: Mutex<()> = Mutex::const_new(());
 
 /// Runs a scenario so many times over. When anything is wrong it is said, and the folder is kept.
 async fn holds(scenario: &str, times: u32) {
-    let _turn = TURN.lock().await;
     let seed = env::var("MONEY_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(Seed::fresh);
     say(&format!("{scenario}: MONEY_SEED={seed}"));
     let arguments = ["chaos", "--scenario", scenario, "--times", &times.to_string()].map(str::to_owned);
