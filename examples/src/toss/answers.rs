@@ -122,6 +122,11 @@ fn cancelled(payment: &Payment, n: usize, cancel: &Cancel) -> Value {
     })
 }
 
+/// What a movement of money is called.
+pub fn transaction_key(moved: &Moved<'_>) -> String {
+    transaction(moved.payment, moved.number)
+}
+
 /// A movement of money.
 pub fn transaction_shown(moved: &Moved<'_>) -> Value {
     let Moved { payment, number, amount, at_ms } = *moved;
@@ -134,7 +139,7 @@ pub fn transaction_shown(moved: &Moved<'_>) -> Value {
         "PARTIAL_CANCELED"
     };
     json!({
-        "mId": "tossim", "transactionKey": transaction(payment, number), "paymentKey": payment.key, "orderId": payment.order_id,
+        "mId": "tossim", "transactionKey": transaction_key(moved), "paymentKey": payment.key, "orderId": payment.order_id,
         "method": "카드", "customerKey": null, "useEscrow": false, "receiptUrl": "https://example.com/receipt", "status": status,
         "transactionAt": moment(at_ms), "currency": "KRW", "amount": amount,
     })

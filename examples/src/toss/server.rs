@@ -302,14 +302,14 @@ impl Sim {
             return Answer::error("INVALID_REQUEST");
         }
         let bank = lock(&self.bank);
-        let mut all: Vec<serde_json::Value> = bank.moved(from, until).iter().map(answers::transaction_shown).collect();
-        if let Some(after) = query.get("startingAfter") {
-            let Some(place) = all.iter().position(|one| one["transactionKey"] == after.as_str()) else {
-                return Answer::error("INVALID_TRANSACTION_KEY");
-            };
-            all.drain(..=place);
-        }
-        all.truncate(limit);
+        let moved = bank.moved(from, until);
+        let place = query.get("startingAfter").map(|after| moved.iter().position(|one| answers::transaction_key(one) == *after));
+        let first = match place {
+            None => 0,
+            Some(Some(place)) => place + 1,
+            Some(None) => return Answer::error("INVALID_TRANSACTION_KEY"),
+        };
+        let all: Vec<serde_json::Value> = moved[first..].iter().take(limit).map(answers::transaction_shown).collect();
         Answer::json(200, &all.into())
     }
 

@@ -121,7 +121,9 @@ impl Worker for Progress {
         if !wishes.progress {
             return self.0.skip(key, Omitted::Unwanted).await;
         }
-        let Ok(_seat) = self.0.room.try_acquire() else { return self.0.skip(key, Omitted::Shed).await };
+        // What may have been handed over already is not left out any more: it waits for its turn.
+        let seat = if attempt == 0 { self.0.room.try_acquire().ok() } else { self.0.room.acquire().await.ok() };
+        let Some(_seat) = seat else { return self.0.skip(key, Omitted::Shed).await };
         let figures = &self.0.figures;
         figures.most.fetch_max(figures.waiting.fetch_add(1, Relaxed) + 1, Relaxed);
         let done = self.0.tell(key, &told, &wishes, attempt, due).await;
