@@ -6,12 +6,15 @@ use serde::{Deserialize, Serialize};
 use shared::Context;
 use std::{
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 /// How long a writer may hold a file: the server writes in short transactions.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Pause between two looks whether rows are where they belong. A server that is not busy puts them there at once, and
+/// after half a second at the latest.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Rows of text.
 pub type Rows = Vec<Vec<String>>;
@@ -86,15 +89,22 @@ impl From<Place> for String {
     }
 }
 
-/// Answers from a file, whether or not a server uses it.
+/// Answers from a file, whether or not a server uses it. Those about rows and lists are given once the server has put off
+/// none of them.
 ///
 /// # Errors
-/// The file cannot be read.
+/// The file cannot be read, or rows are put off and stay so.
 pub fn sqlite<const N: usize>(path: &Path, queries: [&str; N]) -> Result<[Rows; N], String> {
-    let ask = || -> rusqlite::Result<[Rows; N]> {
-        let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        connection.busy_timeout(PATIENCE)?;
+    let named = |e: rusqlite::Error| format!("{}: {e}", path.display());
+    let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(named)?;
+    connection.busy_timeout(PATIENCE).map_err(named)?;
+    let is_of_rows = queries.iter().any(|query| query.contains("from rows") || query.contains("from tags"));
+    let give_up = Instant::now() + PATIENCE;
+    let mut ask = || -> rusqlite::Result<Option<[Rows; N]>> {
         let tx = connection.transaction()?;
+        if is_of_rows && tx.prepare("select 1 from redo")?.exists([])? {
+            return Ok(None);
+        }
         let mut answers = [(); N].map(|()| vec![]);
         for (query, answer) in queries.into_iter().zip(&mut answers) {
             let mut statement = tx.prepare(query)?;
@@ -104,9 +114,15 @@ pub fn sqlite<const N: usize>(path: &Path, queries: [&str; N]) -> Result<[Rows; 
                 answer.push((0..columns).map(|i| row.get_ref(i).map(text)).collect::<Result<_, _>>()?);
             }
         }
-        Ok(answers)
+        Ok(Some(answers))
     };
-    ask().map_err(|e| format!("{}: {e}", path.display()))
+    loop {
+        match ask().map_err(named)? {
+            Some(answers) => return Ok(answers),
+            None if Instant::now() < give_up => std::thread::sleep(LOOK_EVERY),
+            None => return Err(format!("{}: rows are put off: a server must be started on it once", path.display())),
+        }
+    }
 }
 
 fn text(value: ValueRef) -> String {

@@ -1,6 +1,6 @@
 //! What every journal promises.
 
-use crate::{stage::*, timers};
+use crate::{deferred, stage::*, timers};
 use domain::tag;
 use server::journal::{self, Answer, Commit, Held, Journal, Parked, Reader, Slice, Touched, Unwritten};
 use shared::{Context, Kind};
@@ -9,6 +9,7 @@ const PROMISES: &[(&str, fn(&Stage))] = &[
     ("events are read as they were appended", events_are_read_as_they_were_appended),
     ("a commit is all or nothing", a_commit_is_all_or_nothing),
     ("rows are listed by their tags", rows_are_listed_by_their_tags),
+    ("rows and lists are as the commits left them", deferred::rows_and_lists_are_as_the_commits_left_them),
     ("cursors move", cursors_move),
     ("requests are remembered", requests_are_remembered),
     ("refused reactions are kept", refused_reactions_are_kept),
@@ -266,13 +267,14 @@ fn one_that_is_alone_has_everything(stage: &Stage) {
 }
 
 /// The file as its first version had it.
-const FIRST: [&str; 6] = [
+const FIRST: [&str; 7] = [
     "create table a (key blob primary key, fingerprint blob not null, stream text not null, body blob, at_ms integer not null) without rowid",
     "insert into a select key, fingerprint, stream, body, at_ms from answers",
     "drop table answers",
     "alter table a rename to answers",
     "create table p (id integer primary key, body text not null)",
     "insert into p select id, body from parked",
+    "drop table redo",
 ];
 
 #[test]

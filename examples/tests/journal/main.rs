@@ -5,6 +5,7 @@
 
 mod contract;
 mod cost;
+mod deferred;
 mod feed;
 mod lost;
 mod replicas;

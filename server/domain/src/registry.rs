@@ -33,6 +33,14 @@ macro_rules! registry {
                 }
             }
 
+            /// True when rows of this kind are made of the events of their own stream, and of nothing else.
+            pub fn is_folded(kind: Kind) -> bool {
+                match kind {
+                    $(Kind::$agg => true,)*
+                    $(Kind::$view => false,)*
+                }
+            }
+
             /// Reads a row as it was kept.
             ///
             /// # Errors

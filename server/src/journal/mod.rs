@@ -13,7 +13,7 @@ pub use place::{Place, PostgresPlace};
 
 use domain::{Row, Tag};
 use shared::{Context, Kind, Millis, Recorded, event::Position};
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 /// Infrastructure that does not do its part: retried, logged once where it is handled, and opaque outside.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -316,6 +316,11 @@ pub trait Journal: Send {
     /// A conflict, after which a refresh is due; or a fault of the database: then it is not known to be written, and a
     /// refresh is due as well.
     fn commit(&mut self, commit: &Commit) -> Result<(), Unwritten>;
+
+    /// By when a commit is wanted, even one that changes nothing, since earlier ones have put off some of their writing.
+    fn put_off_until(&self) -> Option<Instant> {
+        None
+    }
 
     /// Takes in what others have committed: from here on, commits are decided on that.
     ///

@@ -4,12 +4,14 @@
 //! - `matrix`, `doors`, `fields`: who may do and see what. `hostile`, `raw`: what nobody should send.
 //! - `ops`: what operators look at and mend, and metrics. `pay`: orders whose payment is kept for later. `offers`: to leave out
 //!   what is sold out.
-//! - `watchers`: live streams. `links`, `protocol`, `repeats`: the shape of answers. `startup`: beginnings and ends.
+//! - `watchers`: live streams. `links`, `protocol`, `repeats`: the shape of answers. `startup`, `crash`: beginnings
+//!   and ends.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall say where")]
 
 mod bodies;
 mod cast;
+mod crash;
 #[path = "../documents/mod.rs"]
 mod documents;
 mod doors;

@@ -22,7 +22,7 @@ fn database(house: &House, context: &str) -> rusqlite::Connection {
 }
 
 /// Until nothing is on its way any more.
-async fn quiet(cast: &Cast) {
+pub async fn quiet(cast: &Cast) {
     let give_up = Instant::now() + PATIENCE;
     loop {
         let mut behind = 0;
@@ -121,9 +121,19 @@ async fn parked_rows_are_listed_shown_replayed_and_dropped() {
     assert_eq!(cast.house.get("/ops/order/parked", &cast.operator).await.ok()["total"], 0);
 }
 
+/// Until no row is put off.
+pub fn settled(connection: &rusqlite::Connection) {
+    let give_up = Instant::now() + PATIENCE;
+    while connection.prepare("select 1 from redo").unwrap().exists([]).unwrap() {
+        assert!(Instant::now() < give_up, "rows stay put off");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// The rows of a view, byte by byte.
 fn rows(house: &House, kind: Kind) -> BTreeMap<String, (i64, String)> {
     let connection = database(house, kind.context().name());
+    settled(&connection);
     let mut statement = connection.prepare("select key, version, body from rows where kind = ?").unwrap();
     let rows = statement.query_map([kind.name()], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))).unwrap();
     rows.map(Result::unwrap).collect()

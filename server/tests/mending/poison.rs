@@ -25,7 +25,7 @@ use tempfile::TempDir;
 const ORDERS: u64 = 5_000;
 /// One order in so many is broken.
 const EVERY: u64 = 250;
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 fn open(dir: &Path) -> Arc<Engine> {
     let contexts = vec![Context::Order, Context::Customer];

@@ -1,9 +1,14 @@
 //! A journal of orders, and the rows of a database as they lie there.
 
-use crate::samples;
+use crate::{poison::PATIENCE, samples};
 use server::journal::{self, Commit, Place};
 use shared::{Context, Event, Kind, Millis, OrderId, Recorded, event::Position, id::Bits, order};
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// The order of this number.
 pub fn order_id(number: u64) -> OrderId {
@@ -48,9 +53,14 @@ pub fn database(dir: &Path, context: Context) -> rusqlite::Connection {
     connection
 }
 
-/// The rows of a kind: version and bytes.
+/// The rows of a kind: version and bytes, once none of them is put off.
 pub fn rows(dir: &Path, kind: Kind) -> BTreeMap<String, (i64, String)> {
     let connection = database(dir, kind.context());
+    let give_up = Instant::now() + PATIENCE;
+    while connection.prepare("select 1 from redo").unwrap().exists([]).unwrap() {
+        assert!(Instant::now() < give_up, "rows stay put off");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let mut statement = connection.prepare("select key, version, body from rows where kind = ?").unwrap();
     let rows = statement.query_map([kind.name()], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))).unwrap();
     rows.map(Result::unwrap).collect()

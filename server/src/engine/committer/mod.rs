@@ -114,7 +114,8 @@ impl Committer {
                 self.look_for_held_up();
             }
             let wait = next_due.map_or(MAX_SLEEP, |due| Duration::from_millis((due - now).max(0) as u64));
-            let work = match self.inbox.recv_timeout(wait.min(self.patience())) {
+            let put_off = self.journal.put_off_until().map_or(MAX_SLEEP, |until| until.saturating_duration_since(Instant::now()));
+            let work = match self.inbox.recv_timeout(wait.min(put_off).min(self.patience())) {
                 Ok(first) => self.gather(first),
                 Err(RecvTimeoutError::Timeout) => vec![],
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -218,7 +219,9 @@ impl Committer {
         let mut commit = draft.finish();
         let moved = std::mem::take(&mut commit.cursors);
         // A commit for cursors alone would flush the disk for nothing; when it is quiet anyway, they are written.
-        let write = !commit.is_empty() || ((work.is_empty() || stopped) && !self.unwritten.is_empty());
+        let is_quiet = work.is_empty() || stopped;
+        let is_late = self.journal.put_off_until().is_some_and(|until| until <= Instant::now());
+        let write = !commit.is_empty() || (is_quiet && !self.unwritten.is_empty()) || is_late;
         if write {
             commit.cursors.clone_from(&self.unwritten);
             commit.cursors.extend(&moved);

@@ -3,7 +3,10 @@
 //! A commit's events are one row of JSON, because a row costs about as much as ten events in it. Rows of states and views
 //! are generic: a new context needs no SQL.
 
+mod deferred;
+mod list;
 mod reader;
+mod redo;
 mod schema;
 mod writer;
 
@@ -12,11 +15,17 @@ use super::{
     read,
 };
 use crate::engine::core::partition_of;
+use deferred::Deferred;
 use domain::Row;
 pub use reader::SqliteReader;
 use rusqlite::{Connection, OpenFlags, params};
 use shared::{Context, Kind, Millis};
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    time::Instant,
+};
 
 /// Pages of the write-ahead log before they are copied back: ten times SQLite's default, because each copy stops the
 /// writer, and rows that are still hot are then copied once instead of ten times.
@@ -42,6 +51,7 @@ impl From<serde_json::Error> for Fault {
 pub struct SqliteJournal {
     connection: Connection,
     partitions: u16,
+    deferred: Arc<RwLock<Deferred>>,
 }
 
 /// Opens, and if need be creates or migrates, the file of a context.
@@ -54,7 +64,9 @@ pub fn open(dir: &Path, context: Context, partitions: u16) -> Result<(SqliteJour
     prepare(&connection)?;
     schema::migrate(&mut connection, &path, partitions)?;
     let partitions = connection.query_row("select value from meta where name = 'partitions'", [], |row| row.get(0))?;
-    Ok((SqliteJournal { connection, partitions }, SqliteReader::open(&path)?))
+    redo::recover(&mut connection)?;
+    let deferred = Arc::<RwLock<Deferred>>::default();
+    Ok((SqliteJournal { connection, partitions, deferred: deferred.clone() }, SqliteReader::open(&path, deferred)?))
 }
 
 fn prepare(connection: &Connection) -> Result<(), Fault> {
@@ -76,6 +88,11 @@ fn connect(path: &Path) -> Result<Connection, Fault> {
     Ok(connection)
 }
 
+/// What was put off. Whoever panicked while it was locked left nothing half done.
+fn put_off(deferred: &RwLock<Deferred>) -> RwLockReadGuard<'_, Deferred> {
+    deferred.read().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn load(connection: &Connection, kind: Kind, key: &str) -> Result<Option<Stored>, Fault> {
     let mut statement = connection.prepare_cached("select version, body from rows where kind = ? and key = ?")?;
     let mut rows = statement.query(params![kind.name(), key])?;
@@ -88,7 +105,10 @@ fn load(connection: &Connection, kind: Kind, key: &str) -> Result<Option<Stored>
 
 impl Journal for SqliteJournal {
     fn load(&self, kind: Kind, key: &str) -> Result<Option<Stored>, Fault> {
-        load(&self.connection, kind, key)
+        match put_off(&self.deferred).row(kind, key) {
+            Some(stored) => Ok(Some(stored)),
+            None => load(&self.connection, kind, key),
+        }
     }
 
     fn answered(&self, key: [u8; 16]) -> Result<bool, Fault> {
@@ -96,7 +116,11 @@ impl Journal for SqliteJournal {
     }
 
     fn commit(&mut self, commit: &Commit) -> Result<(), Unwritten> {
-        Ok(writer::write(&mut self.connection, commit)?)
+        Ok(writer::write(&mut self.connection, &self.deferred, commit)?)
+    }
+
+    fn put_off_until(&self) -> Option<Instant> {
+        put_off(&self.deferred).until()
     }
 
     // This process holds the folder's lock, so nobody else commits.
@@ -113,6 +137,7 @@ impl Journal for SqliteJournal {
     }
 
     fn close(&mut self) -> Result<(), Fault> {
+        redo::recover(&mut self.connection)?;
         // Readers keep their connections, so SQLite would leave the log as it is.
         self.connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))?;
         Ok(())

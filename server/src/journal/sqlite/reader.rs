@@ -1,11 +1,16 @@
 //! What everybody reads.
 
-use super::{Answer, Fault, Parked, Pending, Reader, Slice, Stored, Waits, connect, load, read};
+use super::{
+    Answer, Fault, Parked, Pending, Reader, Slice, Stored, Waits, connect,
+    deferred::Deferred,
+    list::{List, is_recorded},
+    load, put_off, read,
+};
 use rusqlite::{Connection, OptionalExtension, params};
 use shared::{Kind, Millis, Recorded};
 use std::{
     path::Path,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, RwLock},
 };
 
 /// Connections that read. Reads take microseconds, and there are few cores.
@@ -14,12 +19,13 @@ const READERS: usize = 2;
 /// The readers' side.
 pub struct SqliteReader {
     connections: Vec<Mutex<Connection>>,
+    deferred: Arc<RwLock<Deferred>>,
 }
 
 impl SqliteReader {
-    pub(super) fn open(path: &Path) -> Result<Self, Fault> {
+    pub(super) fn open(path: &Path, deferred: Arc<RwLock<Deferred>>) -> Result<Self, Fault> {
         let connections = (0..READERS).map(|_| connect(path).map(Mutex::new)).collect::<Result<_, _>>()?;
-        Ok(Self { connections })
+        Ok(Self { connections, deferred })
     }
 
     /// A connection that is free, or the first one.
@@ -32,25 +38,23 @@ impl SqliteReader {
 
 impl Reader for SqliteReader {
     fn load(&self, kind: Kind, key: &str) -> Result<Option<Stored>, Fault> {
-        load(&self.connection(), kind, key)
+        // What is put off comes first: it only goes once the file has it.
+        let late = put_off(&self.deferred).row(kind, key);
+        match late {
+            Some(stored) => Ok(Some(stored)),
+            None => load(&self.connection(), kind, key),
+        }
     }
 
     fn list(&self, kind: Kind, tag: &str, slice: Slice) -> Result<(Vec<Arc<str>>, u64), Fault> {
-        let connection = self.connection();
-        let total: i64 = connection
-            .prepare_cached("select count(*) from tags where kind = ? and name = ?")?
-            .query_row(params![kind.name(), tag], |row| row.get(0))?;
-        let sql = if slice.newest_first {
-            "select key from tags where kind = ? and name = ? order by sort desc, key desc limit ? offset ?"
-        } else {
-            "select key from tags where kind = ? and name = ? order by sort, key limit ? offset ?"
-        };
-        let mut statement = connection.prepare_cached(sql)?;
-        let keys = statement
-            .query_map(params![kind.name(), tag, slice.limit as i64, slice.offset as i64], |row| row.get::<_, String>(0))?
-            .map(|key| key.map(Arc::from))
-            .collect::<Result<_, _>>()?;
-        Ok((keys, total as u64))
+        let late = put_off(&self.deferred).moves(kind, tag);
+        let mut connection = self.connection();
+        let tx = connection.transaction()?;
+        let list = List { tx: &tx, kind, tag };
+        match late {
+            Some((first, moves)) if is_recorded(&tx, first)? => list.with(&moves, slice),
+            _ => Ok((list.keys(slice)?.into_iter().map(|(_, key)| key).collect(), list.count()?)),
+        }
     }
 
     fn feed(&self, partition: u16, after: u64, limit: usize) -> Result<Vec<Arc<Recorded>>, Fault> {

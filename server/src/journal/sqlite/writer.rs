@@ -1,19 +1,46 @@
 //! What a commit writes.
 
-use super::{Answer, Commit, Fault, Put, json};
+use super::{
+    Answer, Commit, Fault,
+    deferred::{self, Deferred},
+    json,
+};
 use rusqlite::{Connection, params};
 use shared::Recorded;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
-/// Writes a commit, whole or not at all.
+/// Writes a commit, whole or not at all. Its rows are put off unless they are due.
 ///
 /// # Errors
 /// A fault of the database.
-pub(super) fn write(connection: &mut Connection, commit: &Commit) -> Result<(), Fault> {
+pub(super) fn write(connection: &mut Connection, deferred: &RwLock<Deferred>, commit: &Commit) -> Result<(), Fault> {
     let tx = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     append(&tx, &commit.events)?;
-    write_rows(&tx, &commit.rows)?;
-    write_timers(&tx, commit)?;
+    let is_due = {
+        let deferred = super::put_off(deferred);
+        let is_due = deferred.is_due();
+        if is_due {
+            deferred.write(&tx)?;
+            deferred::write(&tx, &commit.rows)?;
+        } else if !commit.rows.is_empty() {
+            deferred.record(&tx, commit)?;
+        }
+        is_due
+    };
+    write_rest(&tx, commit)?;
+    tx.commit()?;
+    // Readers see in memory what is not where it belongs, and so only now.
+    let mut deferred = deferred.write().unwrap_or_else(PoisonError::into_inner);
+    if is_due {
+        deferred.written();
+    } else if !commit.rows.is_empty() {
+        deferred.put_off(&commit.rows);
+    }
+    Ok(())
+}
+
+fn write_rest(tx: &Connection, commit: &Commit) -> Result<(), Fault> {
+    write_timers(tx, commit)?;
     for ((context, partition), seq) in &commit.cursors {
         tx.prepare_cached("insert into cursors values (?, ?, ?) on conflict do update set seq = excluded.seq")?.execute(params![
             context.name(),
@@ -33,7 +60,6 @@ pub(super) fn write(connection: &mut Connection, commit: &Commit) -> Result<(), 
     for id in &commit.parked_gone {
         tx.prepare_cached("delete from parked where id = ?")?.execute([id])?;
     }
-    tx.commit()?;
     Ok(())
 }
 
@@ -50,25 +76,6 @@ fn append(tx: &Connection, events: &[Arc<Recorded>]) -> Result<(), Fault> {
             last.position.seq as i64,
             json::events(&mine)?
         ])?;
-    }
-    Ok(())
-}
-
-/// Each statement is looked up once, since there may be hundreds of rows.
-fn write_rows(tx: &Connection, rows: &[Put]) -> Result<(), Fault> {
-    let sql = "insert into rows values (?, ?, ?, ?) on conflict do update set version = excluded.version, body = excluded.body";
-    let mut row = tx.prepare_cached(sql)?;
-    let mut gone = tx.prepare_cached("delete from tags where kind = ? and name = ? and sort = ? and key = ?")?;
-    let mut new = tx.prepare_cached("insert or ignore into tags values (?, ?, ?, ?)")?;
-    for put in rows {
-        let kind = put.kind.name();
-        row.execute(params![kind, &*put.key, put.stored.version as i64, json::row(&put.stored.row)?])?;
-        for tag in &put.tags_gone {
-            gone.execute(params![kind, tag.name, tag.sort, &*put.key])?;
-        }
-        for tag in &put.tags_new {
-            new.execute(params![kind, tag.name, tag.sort, &*put.key])?;
-        }
     }
     Ok(())
 }
