@@ -56,7 +56,7 @@ pub fn start_notify(engine: &Arc<Engine>, ways: Vec<Arc<dyn Notifier>>, access: 
     start_notify_with(engine, ways, access, (notify::ROOM, notify::AT_ONCE), stopping);
 }
 
-/// The same, with room for so many notices of progress that wait, and so many on their way at once; and says what is counted.
+/// The same, with room for so many notices of progress that wait, and so many at once on each way; and says what is counted.
 pub fn start_notify_with(
     engine: &Arc<Engine>,
     ways: Vec<Arc<dyn Notifier>>,
@@ -65,14 +65,15 @@ pub fn start_notify_with(
     stopping: &CancellationToken,
 ) -> Arc<Figures> {
     let figures = Arc::new(Figures::default());
-    let (gate, seats) = (gate::Gate::new(at_once), Semaphore::new(room));
-    let notify = notify::Notify { engine: engine.clone(), ways, access: access.clone(), gate, room: seats, figures: figures.clone() };
+    let lanes = ways.into_iter().map(|way| notify::Lane { way, gate: gate::Gate::new(at_once) }).collect();
+    let (access, seats) = (access.clone(), Semaphore::new(room));
+    let notify = notify::Notify { engine: engine.clone(), lanes, access, room: seats, figures: figures.clone() };
     let notify = Arc::new(notify);
     let shown = figures.clone();
     engine.metrics.also(move |page| shown.write(page));
     let list = |tag| (Kind::Notice, tag);
     let mandatory = Arc::new(notify::Mandatory(notify.clone()));
-    rounds::start(engine, list(domain::notification::DUE), notify::AT_ONCE, mandatory, stopping);
+    rounds::start(engine, list(domain::notification::DUE), notify::WAITING, mandatory, stopping);
     let progress = Arc::new(notify::Progress(notify));
     rounds::start(engine, list(domain::notification::PROGRESS), room + notify::SHEDDING, progress, stopping);
     figures

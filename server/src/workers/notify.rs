@@ -24,8 +24,11 @@ use std::sync::{
 };
 use tokio::sync::Semaphore;
 
-/// Notices on their way at once, and mandatory ones that wait for it.
+/// Notices on their way at once, on each way.
 pub const AT_ONCE: usize = 256;
+/// Mandatory notices that wait for a way, each of about a kilobyte: those whose way is full must not keep those of another
+/// way from theirs. More stay on their list.
+pub const WAITING: usize = 4_096;
 /// Notices of progress that wait: some seconds of what a way carries. One more is shed.
 pub const ROOM: usize = 1_024;
 /// Notices that are being shed at once, beside those that wait.
@@ -77,12 +80,29 @@ impl Figures {
     }
 }
 
+/// A way, and the gate before it: one that is full keeps nobody from another.
+pub struct Lane {
+    pub way: Arc<dyn Notifier>,
+    pub gate: Arc<Gate>,
+}
+
+/// What became of a notice on one way.
+enum Handed {
+    /// The way has it.
+    Over,
+    /// It is not news any more.
+    Stale,
+    /// This way will never take it, or does not lead to its reader.
+    Refused,
+    /// Nobody knows, or the way must be mended first.
+    Broken,
+}
+
 /// What both workers share.
 pub struct Notify {
     pub engine: Arc<Engine>,
-    pub ways: Vec<Arc<dyn Notifier>>,
+    pub lanes: Vec<Lane>,
     pub access: Access,
-    pub gate: Arc<Gate>,
     pub room: Semaphore,
     pub figures: Arc<Figures>,
 }
@@ -148,30 +168,73 @@ impl Notify {
         Ok(Some((known.notice.clone(), wishes)))
     }
 
-    /// Tells a notice when its turn comes, as often as the ways are full. False when they are broken.
+    /// Tries the ways in their order. False when it must be tried again.
     async fn tell(&self, key: &str, told: &Notice, wishes: &Preference, attempt: u32, due: Option<Position>) -> bool {
-        // What was not heard of just now, in this process, may have been handed over before.
-        let mut again = attempt > 0 || due.is_none();
-        loop {
-            let turn = self.gate.turn(told.topic.is_mandatory()).await;
-            if !told.topic.is_mandatory() && self.is_stale(key, told) {
-                return self.skip(key, Omitted::Stale).await;
+        let mut is_broken = false;
+        for lane in &self.lanes {
+            let handed = match self.message(lane, key, told, wishes) {
+                // What was not heard of just now, in this process, may have been handed over before.
+                Ok(message) => self.hand_over(lane, Message { again: attempt > 0 || due.is_none(), ..message }, told, due).await,
+                Err(no) => no,
+            };
+            match handed {
+                Handed::Over => return self.sent(key, lane.way.way()).await,
+                Handed::Stale => return self.skip(key, Omitted::Stale).await,
+                Handed::Refused => {}
+                // The next way is for what fails finally; whichever still may take it is tried again.
+                Handed::Broken if attempt < TRIES => return false,
+                Handed::Broken => is_broken = true,
             }
-            let sent = self.hand_over(key, told, wishes, attempt, again, due).await;
-            drop(turn);
-            match sent {
-                Ok(way) => {
-                    self.gate.open();
-                    let done = report(&self.engine, key, notice::Command::MarkSent { way: Some(way) }).await;
-                    self.figures.sent.fetch_add(u64::from(done), Relaxed);
-                    return done;
-                }
-                Err(Fault::Refused) => return self.skip(key, Omitted::Unreachable).await,
-                Err(Fault::Broken) => return false,
-                Err(Fault::Full) => self.gate.close(),
-            }
-            again = true;
         }
+        !is_broken && self.skip(key, Omitted::Unreachable).await
+    }
+
+    /// A notice in words, as this way wants it.
+    fn message(&self, lane: &Lane, key: &str, told: &Notice, wishes: &Preference) -> Result<Message, Handed> {
+        let phone = match (lane.way.wants_phone(), &wishes.contact) {
+            (false, _) => None,
+            (true, None) => return Err(Handed::Refused),
+            (true, Some(sealed)) => match self.access.unseal(sealed) {
+                Ok(Some(contact)) => Some(contact.phone),
+                Ok(None) => return Err(Handed::Refused),
+                // That a key cannot be had now does not mean that somebody has no phone.
+                Err(_) => return Err(Handed::Broken),
+            },
+        };
+        let (to, order, at_ms, lang) = (told.to, told.order, told.at_ms, wishes.lang);
+        Ok(Message { key: key.to_owned(), to, lang, text: text::say(told, lang), order, at_ms, phone, again: false })
+    }
+
+    /// Hands a notice over when its turn comes, as often as the way is full.
+    async fn hand_over(&self, lane: &Lane, mut message: Message, told: &Notice, due: Option<Position>) -> Handed {
+        let is_mandatory = told.topic.is_mandatory();
+        loop {
+            let _turn = lane.gate.turn(is_mandatory).await;
+            if !is_mandatory && self.is_stale(&message.key, told) {
+                return Handed::Stale;
+            }
+            let span = Open::call(self.engine.traces.get(), "notifier send", told.order, due);
+            let sent = lane.way.send(message.clone()).await;
+            if let Some(span) = span {
+                span.ended(sent.is_err());
+            }
+            match sent {
+                Ok(()) => {
+                    lane.gate.open();
+                    return Handed::Over;
+                }
+                Err(Fault::Refused) => return Handed::Refused,
+                Err(Fault::Broken) => return Handed::Broken,
+                Err(Fault::Full) => lane.gate.close(),
+            }
+            message.again = true;
+        }
+    }
+
+    async fn sent(&self, key: &str, way: Way) -> bool {
+        let done = report(&self.engine, key, notice::Command::MarkSent { way: Some(way) }).await;
+        self.figures.sent.fetch_add(u64::from(done), Relaxed);
+        done
     }
 
     async fn skip(&self, key: &str, why: Omitted) -> bool {
@@ -194,47 +257,5 @@ impl Notify {
             self.engine.read(Kind::Notice, &later).is_ok_and(|row| row.is_some())
         };
         age_ms > news::STALE_MS || news::overtaken_by(&told.topic).iter().any(is_known)
-    }
-
-    /// Tries the ways in their order. Refused when each of them has refused.
-    async fn hand_over(
-        &self,
-        key: &str,
-        told: &Notice,
-        wishes: &Preference,
-        attempt: u32,
-        again: bool,
-        due: Option<Position>,
-    ) -> Result<Way, Fault> {
-        let mut fault = Fault::Refused;
-        for way in &self.ways {
-            let sealed = wishes.contact.as_ref().filter(|_| way.wants_phone());
-            let phone = match sealed.map(|sealed| self.access.unseal(sealed)).transpose() {
-                Ok(contact) => contact.flatten().map(|contact| contact.phone),
-                // That a key cannot be had now does not mean that somebody has no phone.
-                Err(_) if attempt < TRIES => return Err(Fault::Broken),
-                Err(_) => {
-                    fault = Fault::Broken;
-                    continue;
-                }
-            };
-            let (to, order, at_ms) = (told.to, told.order, told.at_ms);
-            let message =
-                Message { key: key.to_owned(), to, lang: wishes.lang, text: text::say(told, wishes.lang), order, at_ms, phone, again };
-            let span = Open::call(self.engine.traces.get(), "notifier send", told.order, due);
-            let sent = way.send(message).await;
-            if let Some(span) = span {
-                span.ended(sent.is_err());
-            }
-            match sent {
-                Ok(()) => return Ok(way.way()),
-                Err(Fault::Refused) => {}
-                Err(Fault::Full) => return Err(Fault::Full),
-                // The next way is for what fails finally; whichever still may take it is tried again.
-                Err(Fault::Broken) if attempt < TRIES => return Err(Fault::Broken),
-                Err(Fault::Broken) => fault = Fault::Broken,
-            }
-        }
-        Err(fault)
     }
 }
