@@ -4,7 +4,7 @@ use super::{Answer, auth, error};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{File, OpenOptions},
     io::Write,
     path::PathBuf,
@@ -52,6 +52,9 @@ pub struct Taken {
     pub to: String,
     /// ATA, or SMS in its place.
     pub kind: String,
+    /// By which approved text.
+    #[serde(default)]
+    pub template: String,
     /// What became of it.
     pub status_code: String,
     /// True for a text message in place of an 알림톡.
@@ -139,10 +142,12 @@ impl Office {
             return Err(error(400, "ValidationError", "customFields를 확인해 주세요."));
         }
         let status = self.status(message, &to);
-        let nid = fields.get("nid").map(text).unwrap_or_default();
-        let first = self.write(&nid, &to, &kind, status, false, now_ms)?;
+        let [nid, template] = [fields.get("nid").unwrap_or(&Value::Null), &message["kakaoOptions"]["templateId"]].map(text);
+        let (message_id, status_code) = (String::new(), status.to_owned());
+        let taken = Taken { message_id, nid, to: to.clone(), kind: kind.clone(), template, status_code, replacement: false, at_ms: now_ms };
+        let first = self.write(taken.clone())?;
         if status == "3104" && message["kakaoOptions"]["disableSms"] != true {
-            self.write(&nid, &to, "SMS", "4000", true, now_ms)?;
+            self.write(Taken { kind: "SMS".into(), status_code: "4000".into(), replacement: true, ..taken })?;
         }
         // What becomes of it is known later: an answer says that it was accepted, or that it was refused.
         let code = if status.starts_with('1') { status } else { "2000" };
@@ -161,15 +166,7 @@ impl Office {
         if options["pfId"].as_str().is_none_or(str::is_empty) {
             return "1042";
         }
-        let Some(variables) = options["variables"].as_object() else { return "1043" };
-        let mut text = template.clone();
-        for (name, value) in variables {
-            let Some(value) = value.as_str().filter(|_| name.starts_with("#{") && !name.contains('.')) else { return "1043" };
-            if !template.contains(name.as_str()) {
-                return "1043";
-            }
-            text = text.replace(name.as_str(), value);
-        }
+        let Some(text) = filled(template, &options["variables"]) else { return "1043" };
         match () {
             () if message["text"] != text => "1043",
             () if to.ends_with('9') => "3104",
@@ -178,10 +175,9 @@ impl Office {
     }
 
     /// Writes a message down, on disk, before anybody hears of it.
-    fn write(&mut self, nid: &str, to: &str, kind: &str, status: &str, replacement: bool, at_ms: i64) -> Result<String, Answer> {
+    fn write(&mut self, taken: Taken) -> Result<String, Answer> {
         let message_id = format!("M4V{:020}", self.taken.len());
-        let [nid, to, kind, status_code] = [nid, to, kind, status].map(str::to_owned);
-        let taken = Taken { message_id: message_id.clone(), nid, to, kind, status_code, replacement, at_ms };
+        let taken = Taken { message_id: message_id.clone(), ..taken };
         let line = serde_json::to_string(&taken).map_err(|e| error(500, "InternalError", &e.to_string()))?;
         let written = writeln!(self.file, "{line}").and_then(|()| self.file.sync_data());
         written.map_err(|e| error(500, "InternalError", &e.to_string()))?;
@@ -211,6 +207,21 @@ impl Office {
 fn shown(taken: &Taken) -> Value {
     json!({ "messageId": taken.message_id, "to": taken.to, "type": taken.kind, "statusCode": taken.status_code,
             "replacement": taken.replacement, "customFields": { "nid": taken.nid }, "country": "82" })
+}
+
+/// A template with its variables filled in, unless one is missing, unknown, or no text.
+fn filled(template: &str, variables: &Value) -> Option<String> {
+    let (variables, mut used) = (variables.as_object()?, BTreeSet::new());
+    let (mut text, mut rest) = (String::new(), template);
+    while let Some(start) = rest.find("#{") {
+        let end = start + rest[start..].find('}')? + 1;
+        let name = &rest[start..end];
+        text += &rest[..start];
+        text += variables.get(name).filter(|_| !name.contains('.'))?.as_str()?;
+        used.insert(name);
+        rest = &rest[end..];
+    }
+    (used.len() == variables.len()).then_some(text + rest)
 }
 
 /// True once for each that is left.

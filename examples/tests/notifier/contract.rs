@@ -2,7 +2,9 @@
 //! and a repeat has the same name.
 
 use super::*;
+use domain::notification::text::{alimtalk, say};
 use server::notifier::{Log, webhook::Webhook};
+use shared::notice::{Notice, Topic};
 use std::collections::BTreeSet;
 
 const MANY: usize = 200;
@@ -59,6 +61,47 @@ async fn solapi_says_no() {
     let settings = format!("{}?from=0212345678&pf=KA01PF&template=KA01TP", sim.server.url).parse().unwrap();
     let stranger = Solapi::new(settings, "sim-key".parse().unwrap(), "wrong".parse().unwrap()).unwrap();
     assert_eq!(stranger.send(message(1)).await, Err(Fault::Broken), "a wrong secret is ours to mend");
+    sim.server.kill().await.unwrap();
+}
+
+/// The file as it is in the repository, with an id for each text; and the texts as SOLAPI has approved them.
+fn approved(form: &str) -> (String, Vec<(String, String)>) {
+    let (mut file, mut texts) = (String::new(), vec![]);
+    for (n, part) in form.split("id = \"\"").enumerate() {
+        file += part;
+        if let Some((_, text)) = part.split_once("text = \"\"\"\n") {
+            let id = format!("KA{n:02}");
+            file += &format!("id = \"{id}\"");
+            texts.push((id, text.trim_end().trim_end_matches("\"\"\"").to_owned()));
+        }
+    }
+    (file, texts)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_topic_goes_out_by_the_text_that_was_registered_for_it() {
+    let (file, texts) = approved(include_str!("../../../server/alimtalk.toml"));
+    let arguments: Vec<String> = texts.iter().map(|(id, text)| format!("--template={id}={text}")).collect();
+    // Nothing else is approved: what goes out by the general template is refused.
+    let mut sim = Sim::start(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let path = sim.dir.path().join("alimtalk.toml");
+    std::fs::write(&path, file).unwrap();
+    let settings = format!("{}?from=0212345678&pf=KA01PF&template=KA01TP&templates={}", sim.server.url, path.display());
+    let way = Solapi::new(settings.parse().unwrap(), "sim-key".parse().unwrap(), "sim-secret".parse().unwrap()).unwrap();
+    for (n, topic) in samples::topics().into_iter().enumerate() {
+        let is_of_store = !matches!(topic, Topic::Refunded { .. } | Topic::Promoted { .. });
+        let told = Notice { topic, ..samples::notice() };
+        let told = Notice { store_name: told.store_name.clone().filter(|_| is_of_store), ..told };
+        for (k, lang) in [Lang::Ko, Lang::En].into_iter().enumerate() {
+            let (text, alimtalk) = (say(&told, lang), alimtalk(&told, lang));
+            let sent = way.send(Message { lang, text, alimtalk, ..message(n * 20 + k) }).await;
+            assert_eq!(sent, Ok(()), "{:?} in {lang:?}", told.topic);
+        }
+    }
+    let taken: Vec<Taken> = serde_json::from_slice(&sim.ask(Method::GET, "/sim/journal", vec![]).await).unwrap();
+    let used: BTreeSet<&str> = taken.iter().map(|taken| taken.template.as_str()).collect();
+    assert_eq!(used, texts.iter().map(|(id, _)| id.as_str()).collect(), "each text was used");
+    assert!(taken.iter().all(|taken| taken.status_code == "4000"));
     sim.server.kill().await.unwrap();
 }
 

@@ -8,6 +8,8 @@ mod fuzz;
 mod hook;
 mod real;
 mod resets;
+#[path = "../../../shared/tests/samples/mod.rs"]
+mod samples;
 mod shedding;
 
 use examples::{
@@ -89,6 +91,7 @@ fn message(n: usize) -> Message {
         to,
         lang: Lang::Ko,
         text: format!("\"주문\" {n}"),
+        alimtalk: None,
         order,
         at_ms: 1_700_000_000_000,
         phone,

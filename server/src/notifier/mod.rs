@@ -9,6 +9,7 @@ pub mod webhook;
 pub use log::Log;
 pub use shared::notice::Way;
 
+use domain::notification::text::Alimtalk;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use shared::{AccountId, Lang, Millis, OrderId, sealed::Phone};
@@ -25,6 +26,9 @@ pub struct Message {
     pub lang: Lang,
     /// What it says.
     pub text: String,
+    /// The same as 알림톡 has it approved, if it has.
+    #[serde(skip)]
+    pub alimtalk: Option<Alimtalk>,
     /// About which order.
     #[serde(skip)]
     pub order: OrderId,

@@ -13,6 +13,7 @@ fn message(n: usize) -> Message {
         to: AccountId(Bits([7; 10])),
         lang: Lang::Ko,
         text: format!("주문이 \"접수\"됐어요\n{n}"),
+        alimtalk: None,
         order: OrderId(Bits([1; 10])),
         at_ms: 0,
         phone: None,

@@ -202,7 +202,8 @@ impl Notify {
             },
         };
         let (to, order, at_ms, lang) = (told.to, told.order, told.at_ms, wishes.lang);
-        Ok(Message { key: key.to_owned(), to, lang, text: text::say(told, lang), order, at_ms, phone, again: false })
+        let (text, alimtalk) = (text::say(told, lang), text::alimtalk(told, lang));
+        Ok(Message { key: key.to_owned(), to, lang, text, alimtalk, order, at_ms, phone, again: false })
     }
 
     /// Hands a notice over when its turn comes, as often as the way is full.

@@ -125,6 +125,46 @@ pub fn notice() -> notice::Notice {
     }
 }
 
+/// Everything that a notice may tell, each way in which it is told.
+pub fn topics() -> Vec<notice::Topic> {
+    use notice::Topic as T;
+    let (total, refund, eta_ms) = (Won(20_000), Won(5_000), NOON_MS + 35 * 60_000);
+    let reason = || Reason::Said(text("재료가 떨어졌어요"));
+    let dishes = |names: &[&str]| names.iter().map(|name| text(name)).collect();
+    vec![
+        T::PendingPayment { total },
+        T::Placed { total },
+        T::NewOrder { total },
+        T::PaymentFailed { reason: Reason::Declined },
+        T::Accepted { eta_ms },
+        T::Delayed { minutes: 10, eta_ms },
+        T::Rejected { reason: reason(), refund: total },
+        T::Cooking {},
+        T::Cooked {},
+        T::Picked {},
+        T::Released {},
+        T::Delivered {},
+        T::Completed {},
+        T::Thanks { words: text("고맙습니다") },
+        T::CancelRequested {},
+        T::CancelRefused {},
+        T::Cancelled { reason: Reason::Unsaid, refund: total },
+        T::Withdrawn { reason: Reason::NoRider },
+        T::ChangeRequested { total },
+        T::Changed { total, difference: refund },
+        T::Changed { total, difference: Won(-5_000) },
+        T::Changed { total, difference: Won(0) },
+        T::ChangeRefused { reason: Reason::AlreadyCooking },
+        T::OfferMade { without: dishes(&["치킨", "감자", "콜라", "피자", "#{금액}"]), refund, total },
+        T::OfferAccepted { total },
+        T::OfferDeclined {},
+        T::Refunded { amount: refund },
+        T::Overdue {},
+        T::Promoted { grade: customer::Grade::Precious },
+        T::Reviewed { stars: 5 },
+    ]
+}
+
 macro_rules! names {
     ($($sum:ident $module:ident { commands: $($command:ident)*; events: $($event:ident)*; })*) => {
         /// The variant of a command.

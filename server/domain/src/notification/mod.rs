@@ -3,6 +3,7 @@
 mod decider;
 pub mod news;
 mod policy;
+pub mod templates;
 pub mod text;
 mod view;
 

@@ -1,96 +1,111 @@
-//! What a notice says, in both languages. Texts are written so that no particle follows a variable.
+//! What a notice says, in both languages: its template, with what stands in the places of its variables.
 
+use super::templates::{self as t, Template, place};
 use crate::clock;
-use shared::{Lang, Millis, Text, notice::Notice, notice::Topic};
+use shared::{Lang, Millis, Text, Won, notice::Notice, notice::Topic};
 
 /// Dishes that a notice names; of more it tells the number, because a text message has its limits.
 const NAMED: usize = 3;
 
+/// Variables by their places.
+pub type Variables = Vec<(&'static str, String)>;
+
 /// The text of a notice in a language.
 pub fn say(notice: &Notice, lang: Lang) -> String {
-    let text = topic(&notice.topic, lang);
+    let (template, mut variables) = topic(&notice.topic, lang);
+    variables.extend(notice.store_name.as_ref().map(|name| (place::STORE, name.to_string())));
+    let text = fill(&template.text(lang), &variables);
     match &notice.store_name {
-        Some(name) => format!("[{name}] {text}"),
-        None => text,
+        // It is about a store all the same.
+        Some(name) if !template.of_store => format!("[{name}] {text}"),
+        None if template.of_store => text.replacen(&format!("[{}] ", place::STORE), "", 1),
+        _ => text,
     }
 }
 
-fn topic(topic: &Topic, lang: Lang) -> String {
+/// A notice as 알림톡 has approved it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alimtalk {
+    /// The name of the template.
+    pub template: &'static str,
+    /// The template with its variables filled in.
+    pub text: String,
+    /// The variables.
+    pub variables: Variables,
+}
+
+/// The text of a notice as 알림톡 has approved it, unless it lacks what its template needs.
+pub fn alimtalk(notice: &Notice, lang: Lang) -> Option<Alimtalk> {
+    let (template, mut variables) = topic(&notice.topic, lang);
+    if template.of_store != notice.store_name.is_some() {
+        return None;
+    }
+    variables.extend(notice.store_name.as_ref().map(|name| (place::STORE, name.to_string())));
+    variables.push((place::ORDER, notice.order.to_string()));
+    Some(Alimtalk { template: template.name, text: fill(&template.alimtalk(lang), &variables), variables })
+}
+
+/// Fills variables in, in one pass: a value is never taken for the place of another one.
+fn fill(template: &str, variables: &Variables) -> String {
+    let (mut text, mut rest) = (String::with_capacity(template.len() * 2), template);
+    while let Some(start) = rest.find("#{") {
+        let (before, from) = rest.split_at(start);
+        text.push_str(before);
+        match variables.iter().find(|(place, _)| from.starts_with(place)) {
+            Some((place, value)) => {
+                text.push_str(value);
+                rest = &from[place.len()..];
+            }
+            None => {
+                text.push_str("#{");
+                rest = &from[2..];
+            }
+        }
+    }
+    text + rest
+}
+
+fn topic(topic: &Topic, lang: Lang) -> (Template, Variables) {
     use Topic as T;
+    let total = |won: &Won| (place::TOTAL, won.to_string());
+    let refund = |won: &Won| (place::REFUND, won.to_string());
+    let eta = |at_ms: &Millis| (place::ETA, hour(*at_ms));
+    let because = |reason: &shared::order::Reason| (place::REASON, reason.say(lang));
     match topic {
-        T::PendingPayment { total } => {
-            lang.pick(format!("결제를 기다리고 있어요: {total}원"), format!("Waiting for the payment of {total} won."))
+        T::PendingPayment { total: won } => (t::PENDING_PAYMENT, vec![total(won)]),
+        T::Placed { total: won } => (t::PLACED, vec![total(won)]),
+        T::NewOrder { total: won } => (t::NEW_ORDER, vec![total(won)]),
+        T::PaymentFailed { reason } => (t::PAYMENT_FAILED, vec![because(reason)]),
+        T::Accepted { eta_ms } => (t::ACCEPTED, vec![eta(eta_ms)]),
+        T::Delayed { minutes, eta_ms } => (t::DELAYED, vec![(place::MINUTES, minutes.to_string()), eta(eta_ms)]),
+        T::Rejected { reason, refund: won } => (t::REJECTED, vec![because(reason), refund(won)]),
+        T::Cooking {} => (t::COOKING, vec![]),
+        T::Cooked {} => (t::COOKED, vec![]),
+        T::Picked {} => (t::PICKED, vec![]),
+        T::Released {} => (t::RELEASED, vec![]),
+        T::Delivered {} => (t::DELIVERED, vec![]),
+        T::Completed {} => (t::COMPLETED, vec![]),
+        T::Thanks { words } => (t::THANKS, vec![(place::WORDS, words.to_string())]),
+        T::CancelRequested {} => (t::CANCEL_REQUESTED, vec![]),
+        T::CancelRefused {} => (t::CANCEL_REFUSED, vec![]),
+        T::Cancelled { reason, refund: won } => (t::CANCELLED, vec![because(reason), refund(won)]),
+        T::Withdrawn { reason } => (t::WITHDRAWN, vec![because(reason)]),
+        T::ChangeRequested { total: won } => (t::CHANGE_REQUESTED, vec![total(won)]),
+        T::Changed { total: won, difference } => match difference.0 {
+            1.. => (t::CHANGED_DEARER, vec![total(won), (place::EXTRA, difference.to_string())]),
+            0 => (t::CHANGED, vec![total(won)]),
+            _ => (t::CHANGED_CHEAPER, vec![total(won), refund(&Won(-difference.0))]),
+        },
+        T::ChangeRefused { reason } => (t::CHANGE_REFUSED, vec![because(reason)]),
+        T::OfferMade { without, refund: back, total: won } => {
+            (t::OFFER_MADE, vec![(place::DISHES, names(without, lang)), refund(back), total(won)])
         }
-        T::Placed { total } => {
-            lang.pick(format!("주문이 접수됐어요: {total}원"), format!("Your order is with the store: {total} won paid."))
-        }
-        T::NewOrder { total } => lang.pick(format!("새 주문이 들어왔어요: {total}원"), format!("A new order: {total} won.")),
-        T::PaymentFailed { reason } => {
-            lang.pick(format!("결제에 실패했어요: {}", reason.say(lang)), format!("The payment failed: {}.", reason.say(lang)))
-        }
-        T::Accepted { eta_ms } => lang.pick(
-            format!("가게에서 주문을 확인했어요. 도착 예상 {}", hour(*eta_ms)),
-            format!("The store accepted your order. Expected at {}.", hour(*eta_ms)),
-        ),
-        T::Delayed { minutes, eta_ms } => lang.pick(
-            format!("{minutes}분 늦어져요. 도착 예상 {}", hour(*eta_ms)),
-            format!("It takes {minutes} minutes longer. Expected at {}.", hour(*eta_ms)),
-        ),
-        T::Rejected { reason, refund } => lang.pick(
-            format!("주문이 거절됐어요: {}. 환불 {refund}원", reason.say(lang)),
-            format!("The store declined your order: {}. {refund} won go back to you.", reason.say(lang)),
-        ),
-        T::Cooking {} => lang.pick("조리를 시작했어요", "Your food is being cooked.").into(),
-        T::Cooked {} => lang.pick("조리가 끝났어요", "Your food is ready for the rider.").into(),
-        T::Picked {} => lang.pick("라이더가 출발했어요", "The rider is on the way.").into(),
-        T::Released {} => lang.pick("다른 라이더를 찾고 있어요", "Another rider is being sought.").into(),
-        T::Delivered {} => lang.pick("배달이 완료됐어요. 맛있게 드세요", "Delivered. Enjoy your meal.").into(),
-        T::Completed {} => lang.pick("거래가 완료됐어요", "The order is completed.").into(),
-        T::Thanks { words } => words.to_string(),
-        T::CancelRequested {} => lang.pick("취소를 요청했어요", "The store was asked to cancel.").into(),
-        T::CancelRefused {} => lang.pick("이미 조리를 시작해서 취소할 수 없어요", "It is too late to cancel: cooking has started.").into(),
-        T::Cancelled { reason, refund } => lang.pick(
-            format!("주문이 취소됐어요: {}. 환불 {refund}원", reason.say(lang)),
-            format!("Your order was cancelled: {}. {refund} won go back to you.", reason.say(lang)),
-        ),
-        T::Withdrawn { reason } => {
-            lang.pick(format!("주문이 취소됐어요: {}", reason.say(lang)), format!("The order was cancelled: {}.", reason.say(lang)))
-        }
-        T::ChangeRequested { total } => {
-            lang.pick(format!("메뉴 변경을 요청했어요: {total}원"), format!("The store was asked for other dishes: {total} won."))
-        }
-        T::Changed { total, difference } if difference.0 > 0 => lang.pick(
-            format!("메뉴를 바꿨어요: {total}원 (추가 결제 {difference}원)"),
-            format!("Your order was changed: {total} won, {difference} won charged."),
-        ),
-        T::Changed { total, difference } if difference.0 < 0 => {
-            let back = shared::Won(-difference.0);
-            lang.pick(
-                format!("메뉴를 바꿨어요: {total}원 (환불 {back}원)"),
-                format!("Your order was changed: {total} won, {back} won go back to you."),
-            )
-        }
-        T::Changed { total, .. } => lang.pick(format!("메뉴를 바꿨어요: {total}원"), format!("Your order was changed: {total} won.")),
-        T::ChangeRefused { reason } => {
-            lang.pick(format!("메뉴를 바꿀 수 없어요: {}", reason.say(lang)), format!("Your order stays as it was: {}.", reason.say(lang)))
-        }
-        T::OfferMade { without, refund, total } => lang.pick(
-            format!("품절: {}. 빼고 받으시면 {refund}원을 돌려드려요 (합계 {total}원). 답을 기다려요", names(without, lang)),
-            format!("Sold out: {}. Without it {refund} won go back to you, {total} won remain. Accept or decline.", names(without, lang)),
-        ),
-        T::OfferAccepted { total } => lang.pick(
-            format!("고객이 품절 메뉴를 빼는 데 동의했어요: {total}원"),
-            format!("The customer agrees to leave out what is sold out: {total} won."),
-        ),
-        T::OfferDeclined {} => {
-            lang.pick("고객이 제안을 거절했어요. 주문은 그대로예요", "The customer declined your offer: the order stays as it was.").into()
-        }
-        T::Refunded { amount } => lang.pick(format!("환불이 끝났어요: {amount}원"), format!("{amount} won were refunded.")),
-        T::Overdue {} => lang.pick("조리가 예상보다 늦어지고 있어요", "Cooking takes longer than announced.").into(),
-        T::Promoted { grade } => {
-            lang.pick(format!("등급이 올랐어요: {}", grade.label(lang)), format!("You have a new grade: {}.", grade.label(lang)))
-        }
-        T::Reviewed { stars } => lang.pick(format!("새 리뷰가 달렸어요: 별 {stars}개"), format!("A new review: {stars} of 5 stars.")),
+        T::OfferAccepted { total: won } => (t::OFFER_ACCEPTED, vec![total(won)]),
+        T::OfferDeclined {} => (t::OFFER_DECLINED, vec![]),
+        T::Refunded { amount } => (t::REFUNDED, vec![refund(amount)]),
+        T::Overdue {} => (t::OVERDUE, vec![]),
+        T::Promoted { grade } => (t::PROMOTED, vec![(place::GRADE, grade.label(lang).to_string())]),
+        T::Reviewed { stars } => (t::REVIEWED, vec![(place::STARS, stars.to_string())]),
     }
 }
 

@@ -8,6 +8,7 @@
 mod answer;
 mod auth;
 mod settings;
+mod templates;
 
 pub use auth::signature;
 pub use settings::Settings;
@@ -18,6 +19,7 @@ use super::{
 };
 use crate::{engine::now_ms, traces::span::hex};
 use answer::{Found, Listed, Sent, Verdict};
+use domain::notification::text::Variables;
 use futures_util::{FutureExt, future::BoxFuture};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -27,6 +29,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+use templates::Templates;
 
 /// Answers to a single message have about 500 bytes; a page of a hundred messages, about 200 kilobytes.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -44,6 +47,7 @@ const SKEW_MS: Millis = 60 * 60 * 1000;
 /// The way over SOLAPI.
 pub struct Solapi {
     settings: Settings,
+    templates: Templates,
     key: Hidden,
     secret: Hidden,
     client: Client,
@@ -66,10 +70,11 @@ impl Solapi {
     /// A way with these settings.
     ///
     /// # Errors
-    /// When no client can be built.
+    /// When the file of templates cannot be used, or no client can be built.
     pub fn new(settings: Settings, key: Hidden, secret: Hidden) -> Result<Self, String> {
         let client = http::client(Duration::from_millis(settings.deadline_ms))?;
-        Ok(Self { settings, key, secret, client, past: Mutex::default() })
+        let templates = settings.templates.as_deref().map(Templates::read).transpose()?.unwrap_or_default();
+        Ok(Self { settings, templates, key, secret, client, past: Mutex::default() })
     }
 
     fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, Fault> {
@@ -164,19 +169,30 @@ impl Solapi {
         Err(fault)
     }
 
-    fn body(&self, message: &Message, to: &str) -> Option<Value> {
-        let template = match (message.lang, &self.settings.template_en) {
+    /// A notice as one of the approved texts: its topic's own, or the general one.
+    fn approved<'a>(&'a self, message: &'a Message) -> (&'a str, String, Variables) {
+        let own = message.alimtalk.as_ref().and_then(|own| Some((self.templates.id(own.template, message.lang)?, own)));
+        if let Some((id, own)) = own {
+            return (id, own.text.clone(), own.variables.clone());
+        }
+        let id = match (message.lang, &self.settings.template_en) {
             (Lang::En, Some(english)) => english,
             _ => &self.settings.template,
         };
         let order = message.order.to_string();
-        let text = settings::TEMPLATE.replace(settings::WORDS, &message.text).replace(settings::ORDER, &order);
+        // The notice's words come last: what they hold is no place for the order.
+        let text = settings::TEMPLATE.replace(settings::ORDER, &order).replace(settings::WORDS, &message.text);
+        (id, text, vec![(settings::WORDS, message.text.clone()), (settings::ORDER, order)])
+    }
+
+    fn body(&self, message: &Message, to: &str) -> Option<Value> {
+        let (template, text, variables) = self.approved(message);
         let body = json!({
             "message": {
                 "to": to, "from": self.settings.from, "type": "ATA", "text": text,
                 "kakaoOptions": {
                     "pfId": self.settings.pf, "templateId": template,
-                    "variables": { settings::WORDS: message.text, settings::ORDER: order },
+                    "variables": variables.into_iter().collect::<HashMap<_, _>>(),
                     "disableSms": false,
                 },
                 "customFields": { "nid": message.key },

@@ -2,9 +2,9 @@
 
 use crate::notifier::http;
 use reqwest::Url;
-use std::{collections::BTreeMap, str::FromStr};
+use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
 
-/// The text of our template, as it must be approved: 알림톡 takes texts of approved templates only.
+/// The text of the general template, as it must be approved: 알림톡 takes texts of approved templates only.
 pub const TEMPLATE: &str = "#{내용}\n주문번호 #{주문번호}";
 /// What a notice says.
 pub const WORDS: &str = "#{내용}";
@@ -25,10 +25,12 @@ pub struct Settings {
     pub from: String,
     /// Our channel on KakaoTalk.
     pub pf: String,
-    /// The approved template.
+    /// The general template, for whatever has none of its own.
     pub template: String,
     /// Another one for readers of English, if there is one.
     pub template_en: Option<String>,
+    /// The file with the templates of each topic.
+    pub templates: Option<PathBuf>,
     /// How long a request may take, in milliseconds.
     pub deadline_ms: u64,
     /// How long a message may be on its way, in milliseconds.
@@ -52,6 +54,7 @@ impl FromStr for Settings {
         let deadline_ms = optional(said.remove("deadline-ms"), "deadline-ms", DEADLINE_MS)?;
         let settle_ms = optional(said.remove("settle-ms"), "settle-ms", SETTLE_MS)?;
         let template_en = said.remove("template-en");
+        let templates = said.remove("templates").map(PathBuf::from);
         let mut wanted = |name: &str| {
             said.remove(name).filter(|value| !value.is_empty()).ok_or_else(|| format!("{name} is wanted: URL?from=..&pf=..&template=.."))
         };
@@ -61,7 +64,7 @@ impl FromStr for Settings {
         }
         match said.keys().next() {
             Some(unknown) => Err(format!("{unknown}: no such setting")),
-            None => Ok(Self { url, from, pf, template, template_en, deadline_ms, settle_ms }),
+            None => Ok(Self { url, from, pf, template, template_en, templates, deadline_ms, settle_ms }),
         }
     }
 }

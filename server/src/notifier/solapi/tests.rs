@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use super::*;
+use domain::notification::text::Alimtalk;
 use serde_json::json;
 use shared::{AccountId, OrderId, id::Bits};
 
@@ -13,7 +14,8 @@ fn settings() -> Settings {
 fn message(lang: Lang) -> Message {
     let (to, order) = (AccountId(Bits([7; 10])), OrderId(Bits([1; 10])));
     let phone = Phone::new("010-1234-5678").ok();
-    Message { key: "n1".into(), to, lang, text: "[가게] 조리를 시작했어요".into(), order, at_ms: 0, phone, again: false }
+    let text = "[가게] 조리를 시작했어요".to_owned();
+    Message { key: "n1".into(), to, lang, text, alimtalk: None, order, at_ms: 0, phone, again: false }
 }
 
 #[test]
@@ -55,6 +57,32 @@ fn each_language_has_its_template_and_phones_are_mobile() {
         assert_eq!(mobile(&Phone::new(text).unwrap()).as_deref(), wanted);
     }
     assert!(!format!("{:?} {:?}", message(Lang::Ko), "s3cret".parse::<Hidden>()).contains("1234"));
+}
+
+#[test]
+fn what_is_approved_for_its_topic_goes_out_so_and_the_rest_by_the_general_template() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("alimtalk.toml");
+    let text = "[#{가게}] 조리를 시작했어요\\n주문번호 #{주문번호}";
+    std::fs::write(&path, format!("[[template]]\ntopic=\"cooking\"\nlang=\"ko\"\ntext=\"{text}\"\nid=\"KA09\"\n")).unwrap();
+    let settings = Settings { templates: Some(path), ..settings() };
+    let way = Solapi::new(settings, "k".parse().unwrap(), "s".parse().unwrap()).unwrap();
+    let variables = vec![("#{가게}", "가게".to_owned()), ("#{주문번호}", "B0K4".to_owned())];
+    let own = Alimtalk { template: "cooking", text: "[가게] 조리를 시작했어요\n주문번호 B0K4".into(), variables };
+    let body = |lang, template| {
+        let alimtalk = Some(Alimtalk { template, ..own.clone() });
+        way.body(&Message { alimtalk, ..message(lang) }, "01012345678").unwrap()["message"].clone()
+    };
+    let cooking = body(Lang::Ko, "cooking");
+    assert_eq!(cooking["text"], own.text);
+    let variables = json!({ "#{가게}": "가게", "#{주문번호}": "B0K4" });
+    assert_eq!(cooking["kakaoOptions"], json!({ "templateId": "KA09", "pfId": "KA01PF", "disableSms": false, "variables": variables }));
+    for (other, template) in [(body(Lang::En, "cooking"), "KA01EN"), (body(Lang::Ko, "cooked"), "KA01TP")] {
+        assert_eq!(other["kakaoOptions"]["templateId"], template);
+        assert!(other["text"].as_str().unwrap().starts_with("[가게] 조리를 시작했어요\n주문번호 "));
+    }
+    let nowhere = Settings { templates: Some("/nowhere".into()), ..self::settings() };
+    assert!(Solapi::new(nowhere, "k".parse().unwrap(), "s".parse().unwrap()).is_err_and(|why| why.contains("/nowhere")));
 }
 
 #[test]
