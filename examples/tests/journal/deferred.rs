@@ -2,7 +2,7 @@
 
 use crate::stage::*;
 use domain::{Tag, tag};
-use server::journal::{Commit, Journal, Reader, Slice};
+use server::journal::{self, Commit, Journal, Reader, Slice};
 use shared::Kind;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -122,4 +122,24 @@ fn so_many_rows_are_put_off_and_no_more() {
     let written: usize = stage.sql("select count(*) from rows")[0][0].parse().unwrap();
     assert!(written > 1_000, "{written}");
     assert!((0..8).all(|round| reader.load(Kind::Customer, &format!("{round}.255")).unwrap().is_some()));
+}
+
+/// A file that a newer version left in a crash, with an event that is not understood here.
+#[test]
+fn a_row_that_cannot_be_folded_stops_the_start_and_says_why() {
+    let stage = Stage::sqlite();
+    drop(stage.open(1));
+    let event = event(0, 1);
+    let body = serde_json::to_string(&[&*event]).unwrap().replace("\"promoted\"", "\"knighted\"");
+    stage.sql(&format!("insert into journal values (0, 1, '{body}')"));
+    let record = |folded: &str| format!(r#"{{"batches":[[0,1]],"folded":{folded},"rows":[],"gone":[],"new":[]}}"#);
+    let open = |record: String| {
+        stage.sql("delete from redo");
+        stage.sql(&format!("insert into redo (body) values ('{record}')"));
+        journal::open(&stage.place, CONTEXT, 1).err().map(|fault| fault.to_string())
+    };
+    assert_eq!(open(record("[]")), None, "no row of it was put off");
+    let named = serde_json::json!([["customer", event.stream]]).to_string();
+    let why = open(record(&named)).unwrap();
+    assert!(why.contains("newer version"), "{why}");
 }

@@ -9,7 +9,7 @@ use domain::Row;
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use shared::{Kind, Recorded};
+use shared::{Event, Kind, Recorded};
 use std::collections::{HashMap, HashSet};
 
 /// A record.
@@ -114,6 +114,9 @@ fn fold(tx: &Connection, writer: &mut Writer<'_>, recorded: &Recorded) -> Result
     }
     if version + 1 != recorded.version {
         return Err(Fault(format!("{} {key}: the row has {version} events, and the next is number {}", kind.name(), recorded.version)));
+    }
+    if let Event::Unreadable(_) = &recorded.event {
+        return Err(Fault(format!("{} {key} has an event that a newer version wrote: use that version", kind.name())));
     }
     let Some(row) = before.clone().or_else(|| Row::empty(kind)) else {
         return Err(Fault(format!("{key} is no aggregate: {}", kind.name())));
