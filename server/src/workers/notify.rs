@@ -202,7 +202,9 @@ impl Notify {
             },
         };
         let (to, order, at_ms, lang) = (told.to, told.order, told.at_ms, wishes.lang);
-        let (text, alimtalk) = (text::say(told, lang), text::alimtalk(told, lang));
+        // Only what goes to a phone has to be approved.
+        let alimtalk = phone.as_ref().and_then(|_| text::alimtalk(told, lang));
+        let text = text::say(told, lang);
         Ok(Message { key: key.to_owned(), to, lang, text, alimtalk, order, at_ms, phone, again: false })
     }
 
