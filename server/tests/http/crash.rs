@@ -3,13 +3,13 @@
 
 use crate::{
     cast::{Cast, Stage},
-    harness::PATIENCE,
-    ops::{quiet, settled},
+    files::{database, settled},
+    ops::quiet,
 };
 use rusqlite::{Connection, types::Value};
 use server::journal::{self, Place};
 use shared::Context;
-use std::{collections::BTreeSet, path::Path};
+use std::collections::BTreeSet;
 
 /// Orders that are played at most until each context was met with rows that it had put off.
 const MAX_ROUNDS: usize = 40;
@@ -31,10 +31,6 @@ fn kept(connection: &Connection) -> [Vec<Vec<Value>>; 2] {
     ["select * from rows order by 1, 2", "select * from tags order by 1, 2, 3, 4"].map(|sql| table(connection, sql))
 }
 
-fn file(dir: &Path, context: Context) -> Connection {
-    Connection::open(dir.join(format!("{}.db", context.name()))).unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_that_were_put_off_are_there_after_a_crash() {
     let cast = Cast::gather().await;
@@ -45,16 +41,15 @@ async fn rows_that_were_put_off_are_there_after_a_crash() {
         quiet(&cast).await;
         let copy = tempfile::tempdir().unwrap();
         let lives = Context::ALL.map(|context| {
-            let live = file(cast.house.data.path(), context);
-            live.busy_timeout(PATIENCE).unwrap();
+            let live = database(cast.house.data.path(), context);
             live.execute("vacuum into ?", [copy.path().join(format!("{}.db", context.name())).to_str()]).unwrap();
             live
         });
         for (context, live) in Context::ALL.into_iter().zip(&lives) {
-            let late = table(&file(copy.path(), context), "select body from redo").len();
+            let late = table(&database(copy.path(), context), "select body from redo").len();
             // As after a crash: what was put off is only in the records.
             drop(journal::open(&Place::Sqlite(copy.path().into()), context, 1).unwrap());
-            let recovered = file(copy.path(), context);
+            let recovered = database(copy.path(), context);
             settled(live);
             if late > 0 && happened(&recovered) == happened(live) {
                 assert_eq!(kept(&recovered), kept(live), "{}", context.name());

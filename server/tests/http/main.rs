@@ -2,7 +2,7 @@
 //!
 //! - `harness`, `sse`, `cast`, `bodies`, `mutate`: a server, its streams, the people, what they send, and what is wrong with it.
 //! - `matrix`, `doors`, `fields`: who may do and see what. `hostile`, `raw`: what nobody should send.
-//! - `ops`: what operators look at and mend, and metrics. `pay`: orders whose payment is kept for later. `offers`: to leave out
+//! - `files`: looking into the databases. `ops`: what operators look at and mend, and metrics. `pay`: orders whose payment is kept for later. `offers`: to leave out
 //!   what is sold out.
 //! - `watchers`: live streams. `links`, `protocol`, `repeats`: the shape of answers. `startup`, `crash`: beginnings
 //!   and ends.
@@ -16,6 +16,8 @@ mod crash;
 mod documents;
 mod doors;
 mod fields;
+#[path = "../files/mod.rs"]
+mod files;
 mod harness;
 mod hostile;
 mod links;

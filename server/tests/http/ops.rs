@@ -2,6 +2,7 @@
 
 use crate::{
     cast::{Cast, Stage},
+    files::{database, rows},
     harness::{House, PATIENCE},
 };
 use serde_json::{Value, json};
@@ -14,12 +15,6 @@ use std::{
     },
     time::{Duration, Instant},
 };
-
-fn database(house: &House, context: &str) -> rusqlite::Connection {
-    let connection = rusqlite::Connection::open(house.data.path().join(format!("{context}.db"))).unwrap();
-    connection.busy_timeout(PATIENCE).unwrap();
-    connection
-}
 
 /// Until nothing is on its way any more.
 pub async fn quiet(cast: &Cast) {
@@ -90,7 +85,7 @@ async fn parked_rows_are_listed_shown_replayed_and_dropped() {
     let order = cast.order(Stage::Placed).await;
     // As an earlier version wrote it: a command that the order does not take yet.
     let body = json!({ "cause": null, "stream": order, "command": { "order": { "type": "confirm" } }, "reason": "too_early", "at_ms": 7 });
-    let orders = database(&cast.house, "order");
+    let orders = database(cast.house.data.path(), Context::Order);
     for _ in 0..2 {
         orders.execute("insert into parked (body) values (?)", [body.to_string()]).unwrap();
     }
@@ -119,24 +114,6 @@ async fn parked_rows_are_listed_shown_replayed_and_dropped() {
     replay().await.is_problem(404, "not_found");
     assert_eq!(cast.house.get(&format!("/orders/{order}"), &cast.kim).await.ok()["status"], "completed");
     assert_eq!(cast.house.get("/ops/order/parked", &cast.operator).await.ok()["total"], 0);
-}
-
-/// Until no row is put off.
-pub fn settled(connection: &rusqlite::Connection) {
-    let give_up = Instant::now() + PATIENCE;
-    while connection.prepare("select 1 from redo").unwrap().exists([]).unwrap() {
-        assert!(Instant::now() < give_up, "rows stay put off");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// The rows of a view, byte by byte.
-fn rows(house: &House, kind: Kind) -> BTreeMap<String, (i64, String)> {
-    let connection = database(house, kind.context().name());
-    settled(&connection);
-    let mut statement = connection.prepare("select key, version, body from rows where kind = ?").unwrap();
-    let rows = statement.query_map([kind.name()], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))).unwrap();
-    rows.map(Result::unwrap).collect()
 }
 
 async fn rebuild(cast: &Cast, kind: Kind) -> Value {
@@ -207,9 +184,9 @@ async fn views_are_rebuilt_under_load_byte_by_byte_while_they_are_read() {
 
 /// Rows that are wrong, missing, or not even rows are as they were after a rebuild.
 async fn damage_is_mended(cast: &Cast, order: &str) {
-    let before = rows(&cast.house, Kind::MyPage);
+    let before = rows(cast.house.data.path(), Kind::MyPage);
     let others: Vec<&String> = before.keys().filter(|key| *key != order).take(2).collect();
-    let pages = database(&cast.house, "customer");
+    let pages = database(cast.house.data.path(), Context::Customer);
     let wrong = before[order].1.replace("교촌", "굽네").replace("\"paid\":", "\"paid\":1");
     assert_ne!(wrong, before[order].1);
     pages.execute("update rows set body = ? where kind = 'myPage' and key = ?", [&wrong, order]).unwrap();
@@ -218,7 +195,7 @@ async fn damage_is_mended(cast: &Cast, order: &str) {
     let rebuilt = rebuild(cast, Kind::MyPage).await;
     assert_eq!((&rebuilt["differed"], &rebuilt["unsettled"]), (&json!(3), &json!(0)), "{rebuilt}");
     assert_eq!(rebuilt["rows"], before.len());
-    assert_eq!(rows(&cast.house, Kind::MyPage), before);
+    assert_eq!(rows(cast.house.data.path(), Kind::MyPage), before);
     assert_eq!(rebuild(cast, Kind::MyPage).await["differed"], 0);
 }
 

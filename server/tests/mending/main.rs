@@ -3,8 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall say where")]
 
+#[path = "../files/mod.rs"]
+mod files;
+mod orders;
 mod poison;
-mod rows;
 
 #[path = "../../../shared/tests/samples/mod.rs"]
 mod samples;

@@ -1,6 +1,9 @@
 //! Events that always fail: their row cannot be read, or they themselves cannot.
 
-use crate::rows::{database, order_id, rows, write_orders};
+use crate::{
+    files::{database, rows},
+    orders::{order_id, write_orders},
+};
 use serde_json::Value;
 use server::{
     bus::local::LocalBus,
@@ -25,7 +28,7 @@ use tempfile::TempDir;
 const ORDERS: u64 = 5_000;
 /// One order in so many is broken.
 const EVERY: u64 = 250;
-pub const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn open(dir: &Path) -> Arc<Engine> {
     let contexts = vec![Context::Order, Context::Customer];

@@ -1,14 +1,9 @@
-//! A journal of orders, and the rows of a database as they lie there.
+//! A journal of orders.
 
-use crate::{poison::PATIENCE, samples};
+use crate::samples;
 use server::journal::{self, Commit, Place};
-use shared::{Context, Event, Kind, Millis, OrderId, Recorded, event::Position, id::Bits, order};
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use shared::{Context, Event, Millis, OrderId, Recorded, event::Position, id::Bits, order};
+use std::{path::Path, sync::Arc};
 
 /// The order of this number.
 pub fn order_id(number: u64) -> OrderId {
@@ -44,24 +39,4 @@ pub fn write_orders(dir: &Path, orders: u64, at_ms: Millis) {
         journal.commit(&commit).unwrap();
     }
     journal.close().unwrap();
-}
-
-/// A context's database, to look into it and to break it.
-pub fn database(dir: &Path, context: Context) -> rusqlite::Connection {
-    let connection = rusqlite::Connection::open(dir.join(format!("{}.db", context.name()))).unwrap();
-    connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
-    connection
-}
-
-/// The rows of a kind: version and bytes, once none of them is put off.
-pub fn rows(dir: &Path, kind: Kind) -> BTreeMap<String, (i64, String)> {
-    let connection = database(dir, kind.context());
-    let give_up = Instant::now() + PATIENCE;
-    while connection.prepare("select 1 from redo").unwrap().exists([]).unwrap() {
-        assert!(Instant::now() < give_up, "rows stay put off");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let mut statement = connection.prepare("select key, version, body from rows where kind = ?").unwrap();
-    let rows = statement.query_map([kind.name()], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))).unwrap();
-    rows.map(Result::unwrap).collect()
 }
