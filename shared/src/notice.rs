@@ -110,6 +110,27 @@ pub enum Way {
     Webhook,
 }
 
+impl Way {
+    /// True for a way that says only later what became of a notice that it has taken.
+    pub fn reports(self) -> bool {
+        matches!(self, Self::Solapi)
+    }
+}
+
+/// What became of a notice after a way had taken it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Its reader has it.
+    Delivered,
+    /// Its reader has it as a text message in place of an 알림톡.
+    Replaced,
+    /// It did not arrive, and never will by this way.
+    Failed,
+    /// The way has not said so in all the time that it has.
+    Unknown,
+}
+
 /// Why a notice was left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -169,6 +190,8 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<Omitted>,
     },
+    /// What became of it after its way had taken it.
+    Report { outcome: Outcome },
 }
 
 impl Command {
@@ -200,4 +223,6 @@ pub enum Event {
         why: Option<Omitted>,
         at_ms: Millis,
     },
+    /// What became of it after its way had taken it. One that failed waits for another way.
+    Reported { order: OrderId, to: AccountId, outcome: Outcome, at_ms: Millis },
 }

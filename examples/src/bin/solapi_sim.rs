@@ -21,6 +21,9 @@ struct Flags {
     /// Messages per second; 0 for as many as come.
     #[arg(long, default_value_t = 0)]
     capacity: u32,
+    /// How long nobody knows what becomes of a message, in milliseconds.
+    #[arg(long, default_value_t = 0)]
+    pending_ms: i64,
 }
 
 fn template(text: &str) -> Result<(String, String), String> {
@@ -44,8 +47,9 @@ async fn main() -> ExitCode {
 async fn run(flags: Flags) -> Result<(), String> {
     let said = |name: &str, usual: &str| std::env::var(name).unwrap_or_else(|_| usual.to_owned());
     let (key, secret) = (said("SOLAPI_SIM_KEY", "sim-key"), said("SOLAPI_SIM_SECRET", "sim-secret"));
-    let Flags { port, journal, templates, capacity } = flags;
-    let office = Office::open(Options { journal, key, secret, templates: templates.into_iter().collect(), capacity })?;
+    let Flags { port, journal, templates, capacity, pending_ms } = flags;
+    let templates = templates.into_iter().collect();
+    let office = Office::open(Options { journal, key, secret, templates, capacity, pending_ms })?;
     let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(|e| e.to_string())?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
     writeln!(std::io::stdout(), "solapi_sim ready on http://{address}").map_err(|e| e.to_string())?;

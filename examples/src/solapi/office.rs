@@ -23,6 +23,8 @@ pub struct Options {
     pub templates: BTreeMap<String, String>,
     /// Messages per second; one more is answered with 429. Zero: as many as come.
     pub capacity: u32,
+    /// How long a message is with the carrier, in milliseconds: nobody knows what becomes of it until then.
+    pub pending_ms: i64,
 }
 
 /// What goes wrong on purpose: so many of the next sends each, in this order.
@@ -39,6 +41,8 @@ pub struct Faults {
     pub unavailable: u32,
     /// Answered with 429.
     pub too_many: u32,
+    /// Accepted, and never delivered: neither the 알림톡 nor the text message in its place.
+    pub undelivered: u32,
 }
 
 /// A message of the journal.
@@ -141,13 +145,17 @@ impl Office {
         if fields.iter().any(|(key, value)| key.chars().count() > 30 || value.as_str().is_none_or(|text| text.chars().count() > 100)) {
             return Err(error(400, "ValidationError", "customFields를 확인해 주세요."));
         }
-        let status = self.status(message, &to);
+        let status = match self.status(message, &to) {
+            "3104" | "4000" if fire(&mut self.faults.undelivered) => "3107",
+            status => status,
+        };
         let [nid, template] = [fields.get("nid").unwrap_or(&Value::Null), &message["kakaoOptions"]["templateId"]].map(text);
         let (message_id, status_code) = (String::new(), status.to_owned());
         let taken = Taken { message_id, nid, to: to.clone(), kind: kind.clone(), template, status_code, replacement: false, at_ms: now_ms };
         let first = self.write(taken.clone())?;
-        if status == "3104" && message["kakaoOptions"]["disableSms"] != true {
-            self.write(Taken { kind: "SMS".into(), status_code: "4000".into(), replacement: true, ..taken })?;
+        if status.starts_with('3') && message["kakaoOptions"]["disableSms"] != true {
+            let status_code = if status == "3104" { "4000" } else { "3014" };
+            self.write(Taken { kind: "SMS".into(), status_code: status_code.into(), replacement: true, ..taken })?;
         }
         // What becomes of it is known later: an answer says that it was accepted, or that it was refused.
         let code = if status.starts_with('1') { status } else { "2000" };
@@ -186,7 +194,7 @@ impl Office {
     }
 
     /// `GET /messages/v4/list`, newest first.
-    pub fn list(&self, query: &BTreeMap<String, String>) -> Answer {
+    pub fn list(&self, query: &BTreeMap<String, String>, now_ms: i64) -> Answer {
         let limit = query.get("limit").and_then(|text| text.parse().ok()).unwrap_or(20usize).clamp(1, 500);
         let since_ms =
             query.get("startDate").and_then(|text| text.parse::<jiff::Timestamp>().ok()).map_or(i64::MIN, |at| at.as_millisecond());
@@ -199,13 +207,17 @@ impl Office {
         });
         let mut page: Vec<&Taken> = all.take(limit + 1).collect();
         let next = if page.len() > limit { page.pop() } else { None };
-        let list: Map<String, Value> = page.into_iter().map(|taken| (taken.message_id.clone(), shown(taken))).collect();
+        let list: Map<String, Value> = page
+            .into_iter()
+            .map(|taken| (taken.message_id.clone(), shown(taken, now_ms - taken.at_ms < self.options.pending_ms)))
+            .collect();
         Answer::Json(200, json!({ "startKey": start, "nextKey": next.map(|taken| &taken.message_id), "limit": limit, "messageList": list }))
     }
 }
 
-fn shown(taken: &Taken) -> Value {
-    json!({ "messageId": taken.message_id, "to": taken.to, "type": taken.kind, "statusCode": taken.status_code,
+fn shown(taken: &Taken, is_pending: bool) -> Value {
+    let code = if is_pending && !taken.status_code.starts_with('1') { "3000" } else { &taken.status_code };
+    json!({ "messageId": taken.message_id, "to": taken.to, "type": taken.kind, "statusCode": code,
             "replacement": taken.replacement, "customFields": { "nid": taken.nid }, "country": "82" })
 }
 

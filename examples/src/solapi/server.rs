@@ -70,7 +70,7 @@ async fn answer(office: Arc<Mutex<Office>>, request: Request<Incoming>) -> Resul
             Err(answer) => answer,
             Ok(()) => match (method, path) {
                 (&Method::POST, "/messages/v4/send") => office.send(&body, now_ms),
-                (&Method::GET, "/messages/v4/list") => office.list(&query(head.uri.query().unwrap_or_default())),
+                (&Method::GET, "/messages/v4/list") => office.list(&query(head.uri.query().unwrap_or_default()), now_ms),
                 _ => error(404, "ResourceNotFound", "그런 주소가 없습니다."),
             },
         },

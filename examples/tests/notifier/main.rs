@@ -6,6 +6,7 @@
 mod contract;
 mod fuzz;
 mod hook;
+mod outcomes;
 mod real;
 mod resets;
 #[path = "../../../shared/tests/samples/mod.rs"]
@@ -61,8 +62,9 @@ impl Sim {
     /// Asserts that everything has gone wrong that was asked for.
     async fn has_failed(&mut self) {
         let left: Faults = serde_json::from_slice(&self.ask(Method::GET, "/sim/faults", vec![]).await).unwrap();
-        let left = [left.cut_after_accept, left.cut_before_accept, left.unavailable_after_accept, left.unavailable, left.too_many];
-        assert_eq!(left, [0; 5], "not everything has gone wrong");
+        let Faults { cut_after_accept, cut_before_accept, unavailable_after_accept, unavailable, too_many, undelivered } = left;
+        let left = [cut_after_accept, cut_before_accept, unavailable_after_accept, unavailable, too_many, undelivered];
+        assert_eq!(left, [0; 6], "not everything has gone wrong");
     }
 
     /// The names in the journal on disk, without the texts in place of an 알림톡, in their order.
@@ -78,7 +80,7 @@ impl Sim {
 }
 
 fn solapi(url: &str, settle_ms: u64) -> Solapi {
-    let settings = format!("{url}?from=0212345678&pf=KA01PF&template=KA01TP&settle-ms={settle_ms}&deadline-ms=5000");
+    let settings = format!("{url}?from=0212345678&pf=KA01PF&template=KA01TP&settle-ms={settle_ms}&report-ms={settle_ms}&deadline-ms=5000");
     Solapi::new(settings.parse().unwrap(), "sim-key".parse().unwrap(), "sim-secret".parse().unwrap()).unwrap()
 }
 

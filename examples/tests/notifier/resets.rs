@@ -19,8 +19,14 @@ async fn a_thousand_cuts_after_the_accept_send_no_text_twice() {
 async fn whatever_goes_wrong_each_text_goes_out_once() {
     let mut sim = Sim::start(&[]).await;
     let each = 100;
-    let faults =
-        Faults { cut_after_accept: each, cut_before_accept: each, unavailable_after_accept: each, unavailable: each, too_many: each };
+    let faults = Faults {
+        cut_after_accept: each,
+        cut_before_accept: each,
+        unavailable_after_accept: each,
+        unavailable: each,
+        too_many: each,
+        ..Faults::default()
+    };
     sim.fail(&faults).await;
     hand_over_all(&sim.way(), 0..600).await;
     sim.has_failed().await;

@@ -2,6 +2,7 @@
 //! waits without bounds. And the second way is for what the first refuses.
 
 use super::*;
+use domain::notification::Known;
 use futures_util::{FutureExt, future::BoxFuture};
 use server::{
     bus::local::LocalBus,
@@ -62,25 +63,26 @@ impl Notifier for Slow {
     }
 }
 
-struct House {
-    engine: Arc<Engine>,
+pub struct House {
+    pub engine: Arc<Engine>,
+    pub access: Access,
     figures: Arc<Figures>,
     _stopping: tokio_util::sync::DropGuard,
     _dir: TempDir,
 }
 
-fn open(ways: Vec<Arc<dyn Notifier>>) -> House {
+pub fn open(ways: Vec<Arc<dyn Notifier>>) -> House {
     let dir = tempfile::tempdir().unwrap();
     let place = Place::Sqlite(dir.path().to_owned());
     let engine = Engine::open(&place, Arc::new(LocalBus::new(1)), Arc::new(Peers::none().unwrap()), &EngineConfig::default()).unwrap();
     let access = Access::Home(Identity::open(dir.path()).unwrap());
     let stopping = CancellationToken::new();
     let figures = start_notify_with(&engine, ways, &access, (ROOM, LANES), &stopping);
-    House { engine, figures, _stopping: stopping.drop_guard(), _dir: dir }
+    House { engine, access, figures, _stopping: stopping.drop_guard(), _dir: dir }
 }
 
 impl House {
-    async fn queue(&self, key: String, topic: Topic) {
+    pub async fn queue(&self, key: String, topic: Topic) {
         let (order, to) = (OrderId(Bits([1; 10])), AccountId(Bits([7; 10])));
         let notice = Notice { order, store_name: Text::new("가게").ok(), to, channel: Channel::Inbox, topic, at_ms: now_ms() };
         let stamp = Stamp { by: Actor::System, at_ms: now_ms() };
@@ -89,10 +91,15 @@ impl House {
     }
 
     async fn all_done(&self) {
+        self.all_off(&domain::notification::LISTS).await;
+    }
+
+    /// Until no notice is on these lists.
+    pub async fn all_off(&self, lists: &[&str]) {
         for _ in 0..6_000 {
             let count = Slice { offset: 0, limit: 0, newest_first: false };
             let waiting = |list: &&str| self.engine.list(Kind::Notice, list, count).unwrap().1;
-            if domain::notification::LISTS.iter().map(|list| waiting(list)).sum::<u64>() == 0 {
+            if lists.iter().map(waiting).sum::<u64>() == 0 {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -100,9 +107,14 @@ impl House {
         panic!("notices wait for ever");
     }
 
-    fn outcome(&self, key: &str) -> (Option<Way>, Option<Omitted>) {
+    pub fn known(&self, key: &str) -> Known {
         let stored = self.engine.read(Kind::Notice, key).unwrap().unwrap();
         let domain::Row::Notice(Some(known)) = &*stored.row else { panic!("{key} is no notice") };
+        (**known).clone()
+    }
+
+    fn outcome(&self, key: &str) -> (Option<Way>, Option<Omitted>) {
+        let known = self.known(key);
         (known.way, known.why)
     }
 }

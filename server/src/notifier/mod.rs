@@ -7,10 +7,10 @@ pub mod solapi;
 pub mod webhook;
 
 pub use log::Log;
-pub use shared::notice::Way;
+pub use shared::notice::{Outcome, Way};
 
 use domain::notification::text::Alimtalk;
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, future::BoxFuture};
 use serde::Serialize;
 use shared::{AccountId, Lang, Millis, OrderId, sealed::Phone};
 use std::{fmt, path::Path, str::FromStr, sync::Arc};
@@ -67,6 +67,12 @@ pub trait Notifier: Send + Sync {
     }
     /// Hands a notice over. `Ok` means that the way has it; it may arrive twice if the process ends before that is known.
     fn send(&self, message: Message) -> BoxFuture<'_, Result<(), Fault>>;
+    /// What became of a notice that this way has taken at that time, as far as it is known by now. Asked only of a way that
+    /// [reports](Way::reports).
+    fn outcome(&self, message: Message, sent_at_ms: Millis) -> BoxFuture<'_, Result<Option<Outcome>, Fault>> {
+        drop((message, sent_at_ms));
+        std::future::ready(Ok(None)).boxed()
+    }
 }
 
 /// What may be in no process list, log or error.

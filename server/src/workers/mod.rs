@@ -2,12 +2,13 @@
 //! wait for, and answers with a command to its own context. What is due stays on the list until that command is durable,
 //! so nothing is forgotten in a crash; and the outside world sees a name that repeats, so nothing is done twice.
 //!
-//! - [`rounds`]: which row is worked on when. [`pay`], [`notify`]: what is done with it.
+//! - [`rounds`]: which row is worked on when. [`pay`], [`notify`], [`outcomes`]: what is done with it.
 //! - [`till`]: the breaker, the deadline and the budget before the payment provider.
 
 mod budget;
 mod gate;
 mod notify;
+mod outcomes;
 mod pay;
 mod rounds;
 pub mod till;
@@ -74,8 +75,9 @@ pub fn start_notify_with(
     let list = |tag| (Kind::Notice, tag);
     let mandatory = Arc::new(notify::Mandatory(notify.clone()));
     rounds::start(engine, list(domain::notification::DUE), notify::WAITING, mandatory, stopping);
-    let progress = Arc::new(notify::Progress(notify));
+    let progress = Arc::new(notify::Progress(notify.clone()));
     rounds::start(engine, list(domain::notification::PROGRESS), room + notify::SHEDDING, progress, stopping);
+    rounds::start(engine, list(domain::notification::REPORT), outcomes::AT_ONCE, Arc::new(outcomes::Outcomes(notify)), stopping);
     figures
 }
 

@@ -14,9 +14,9 @@ use domain::{
     notification::{Preference, news, text},
 };
 use shared::{
-    Event, Kind, Recorded,
+    AccountId, Event, Kind, Recorded,
     event::Position,
-    notice::{self, Notice, Omitted, Way},
+    notice::{self, Notice, Omitted, Outcome, Way},
 };
 use std::sync::{
     Arc,
@@ -40,12 +40,16 @@ const TRIES: u32 = 8;
 /// Reasons for which notices were left out, as the metrics name them.
 const REASONS: [(Omitted, &str); 4] =
     [(Omitted::Unwanted, "unwanted"), (Omitted::Shed, "shed"), (Omitted::Stale, "stale"), (Omitted::Unreachable, "unreachable")];
+/// What becomes of notices, as the metrics name it.
+const OUTCOMES: [(Outcome, &str); 4] =
+    [(Outcome::Delivered, "delivered"), (Outcome::Replaced, "replaced"), (Outcome::Failed, "failed"), (Outcome::Unknown, "unknown")];
 
 /// What is counted of notices.
 #[derive(Debug, Default)]
 pub struct Figures {
     sent: AtomicU64,
     skipped: [AtomicU64; 4],
+    reported: [AtomicU64; 4],
     waiting: AtomicU64,
     most: AtomicU64,
 }
@@ -59,6 +63,13 @@ impl Figures {
     /// The most notices of progress that have waited at the same time.
     pub fn most(&self) -> u64 {
         self.most.load(Relaxed)
+    }
+
+    /// Counts what a way has said of a notice that it had taken.
+    pub(super) fn report(&self, outcome: Outcome) {
+        for ((named, _), count) in OUTCOMES.iter().zip(&self.reported) {
+            count.fetch_add(u64::from(*named == outcome), Relaxed);
+        }
     }
 
     fn skip(&self, why: Omitted) {
@@ -75,6 +86,10 @@ impl Figures {
         for ((_, reason), count) in REASONS.iter().zip(&self.skipped) {
             page.sample("baemin_notices_skipped_total", &format!("reason=\"{reason}\""), count.load(Relaxed) as f64);
         }
+        page.family("baemin_notices_reported_total", "counter", "What ways have said later of notices that they had taken.");
+        for ((_, outcome), count) in OUTCOMES.iter().zip(&self.reported) {
+            page.sample("baemin_notices_reported_total", &format!("outcome=\"{outcome}\""), count.load(Relaxed) as f64);
+        }
         page.family("baemin_notices_waiting", "gauge", "Notices of progress that wait for a way.");
         page.sample("baemin_notices_waiting", "", self.waiting.load(Relaxed) as f64);
     }
@@ -87,7 +102,7 @@ pub struct Lane {
 }
 
 /// What became of a notice on one way.
-enum Handed {
+pub(super) enum Handed {
     /// The way has it.
     Over,
     /// It is not news any more.
@@ -98,7 +113,15 @@ enum Handed {
     Broken,
 }
 
-/// What both workers share.
+/// A notice that waits.
+struct Queued {
+    told: Notice,
+    wishes: Preference,
+    /// The way that had taken it, and failed.
+    failed: Option<Way>,
+}
+
+/// What the workers share.
 pub struct Notify {
     pub engine: Arc<Engine>,
     pub lanes: Vec<Lane>,
@@ -115,12 +138,17 @@ pub struct Progress(pub Arc<Notify>);
 
 impl Worker for Mandatory {
     fn is_due(&self, recorded: &Recorded) -> bool {
-        matches!(&recorded.event, Event::Notice(notice::Event::Queued { notice }) if notice.topic.is_mandatory())
+        match &recorded.event {
+            Event::Notice(notice::Event::Queued { notice }) => notice.topic.is_mandatory(),
+            // Only what must be told is asked about, and told again.
+            Event::Notice(notice::Event::Reported { outcome, .. }) => *outcome == Outcome::Failed,
+            _ => false,
+        }
     }
 
     async fn work(&self, key: &str, attempt: u32, due: Option<Position>) -> bool {
         match self.0.queued(key) {
-            Ok(Some((told, wishes))) => self.0.tell(key, &told, &wishes, attempt, due).await,
+            Ok(Some(queued)) => self.0.tell(key, &queued, attempt, due).await,
             Ok(None) => true,
             Err(()) => false,
         }
@@ -133,12 +161,12 @@ impl Worker for Progress {
     }
 
     async fn work(&self, key: &str, attempt: u32, due: Option<Position>) -> bool {
-        let (told, wishes) = match self.0.queued(key) {
-            Ok(Some(both)) => both,
+        let queued = match self.0.queued(key) {
+            Ok(Some(queued)) => queued,
             Ok(None) => return true,
             Err(()) => return false,
         };
-        if !wishes.progress {
+        if !queued.wishes.progress {
             return self.0.skip(key, Omitted::Unwanted).await;
         }
         // What may have been handed over already is not left out any more: it waits for its turn.
@@ -146,32 +174,38 @@ impl Worker for Progress {
         let Some(_seat) = seat else { return self.0.skip(key, Omitted::Shed).await };
         let figures = &self.0.figures;
         figures.most.fetch_max(figures.waiting.fetch_add(1, Relaxed) + 1, Relaxed);
-        let done = self.0.tell(key, &told, &wishes, attempt, due).await;
+        let done = self.0.tell(key, &queued, attempt, due).await;
         figures.waiting.fetch_sub(1, Relaxed);
         done
     }
 }
 
 impl Notify {
-    /// A notice that waits, and its reader's wishes.
-    fn queued(&self, key: &str) -> Result<Option<(Notice, Preference)>, ()> {
+    /// A notice, if it waits.
+    fn queued(&self, key: &str) -> Result<Option<Queued>, ()> {
         let stored = self.engine.read(Kind::Notice, key).map_err(|_| ())?;
         let Some(Row::Notice(Some(known))) = stored.as_ref().map(|stored| &*stored.row) else { return Ok(None) };
         if known.status != notice::Status::Queued {
             return Ok(None);
         }
-        let wishes = self.engine.read(Kind::Preference, &known.notice.to.to_string()).map_err(|_| ())?;
-        let wishes = match wishes.as_ref().map(|stored| &*stored.row) {
+        Ok(Some(Queued { told: known.notice.clone(), wishes: self.wishes(known.notice.to)?, failed: known.way }))
+    }
+
+    /// A reader's wishes.
+    pub(super) fn wishes(&self, to: AccountId) -> Result<Preference, ()> {
+        let wishes = self.engine.read(Kind::Preference, &to.to_string()).map_err(|_| ())?;
+        Ok(match wishes.as_ref().map(|stored| &*stored.row) {
             Some(Row::Preference(preference)) => preference.clone(),
             _ => Preference::default(),
-        };
-        Ok(Some((known.notice.clone(), wishes)))
+        })
     }
 
     /// Tries the ways in their order. False when it must be tried again.
-    async fn tell(&self, key: &str, told: &Notice, wishes: &Preference, attempt: u32, due: Option<Position>) -> bool {
+    async fn tell(&self, key: &str, queued: &Queued, attempt: u32, due: Option<Position>) -> bool {
+        let Queued { told, wishes, failed } = queued;
         let mut is_broken = false;
-        for lane in &self.lanes {
+        let tried = self.lanes.iter().position(|lane| Some(lane.way.way()) == *failed).map_or(0, |n| n + 1);
+        for lane in &self.lanes[tried..] {
             let handed = match self.message(lane, key, told, wishes) {
                 // What was not heard of just now, in this process, may have been handed over before.
                 Ok(message) => self.hand_over(lane, Message { again: attempt > 0 || due.is_none(), ..message }, told, due).await,
@@ -190,7 +224,7 @@ impl Notify {
     }
 
     /// A notice in words, as this way wants it.
-    fn message(&self, lane: &Lane, key: &str, told: &Notice, wishes: &Preference) -> Result<Message, Handed> {
+    pub(super) fn message(&self, lane: &Lane, key: &str, told: &Notice, wishes: &Preference) -> Result<Message, Handed> {
         let phone = match (lane.way.wants_phone(), &wishes.contact) {
             (false, _) => None,
             (true, None) => return Err(Handed::Refused),

@@ -220,8 +220,8 @@ names! {
         events: Invited Written Replied;
     }
     Notice notice {
-        commands: Queue MarkSent MarkSkipped;
-        events: Queued Sent Skipped;
+        commands: Queue MarkSent MarkSkipped Report;
+        events: Queued Sent Skipped Reported;
     }
 }
 
@@ -376,6 +376,7 @@ pub fn commands() -> Vec<Command> {
             notice::Command::Queue { notice: notice() },
             notice::Command::MarkSent { way: Some(notice::Way::Solapi) },
             notice::Command::MarkSkipped { why: Some(notice::Omitted::Shed) },
+            notice::Command::Report { outcome: notice::Outcome::Failed },
         ]
         .map(Command::from),
     );
@@ -549,6 +550,7 @@ pub fn events() -> Vec<(&'static str, Event)> {
         notice::Event::Queued { notice: notice() },
         notice::Event::Sent { order, to, way: Some(notice::Way::Solapi), at_ms },
         notice::Event::Skipped { order, to, why: Some(notice::Omitted::Shed), at_ms },
+        notice::Event::Reported { order, to, outcome: notice::Outcome::Failed, at_ms },
     ];
     all.extend(of.map(|event| ("", event.into())));
     all

@@ -19,7 +19,7 @@ use crate::{
 use hyper::{Method, body::Bytes};
 use shared::{
     Context,
-    notice::{Notice, Omitted, Status, Way},
+    notice::{Notice, Omitted, Outcome as Told, Status, Way},
 };
 use std::{
     collections::{BTreeMap, HashSet},
@@ -148,19 +148,21 @@ impl Evening {
         Ok(of_notices.filter_map(figure).collect())
     }
 
-    /// Waits until all that must be told is told, and says how long that took; and then until nothing waits any more.
+    /// Waits until all that must be told is told, and says how long that took; and then until nothing waits any more, and it
+    /// is known of every text what became of it.
     async fn told(&self) -> Result<Duration, String> {
         let began = Instant::now();
-        while self.must_be_told()? > 0 && look(began, PATIENCE).await {}
+        while self.listed("due")? > 0 && look(began, PATIENCE).await {}
         let (took, mut operator) = (began.elapsed(), self.shop.operator().await?);
         while operator.get("/ops/notification/lag").await?["due"] != 0 && look(began, PATIENCE).await {}
+        while self.listed("due:report")? > 0 && look(began, PATIENCE).await {}
         Ok(took)
     }
 
-    fn must_be_told(&self) -> Result<u64, String> {
-        let query = "select count(*) from tags where name = 'due'";
-        let [rows] = tokio::task::block_in_place(|| self.shop.place().read(Context::Notification, [query]))?;
-        rows.first().and_then(|row| row.first()?.parse().ok()).ok_or_else(|| "nobody knows what must be told".to_owned())
+    fn listed(&self, list: &str) -> Result<u64, String> {
+        let query = format!("select count(*) from tags where name = '{list}'");
+        let [rows] = tokio::task::block_in_place(|| self.shop.place().read(Context::Notification, [&*query]))?;
+        rows.first().and_then(|row| row.first()?.parse().ok()).ok_or_else(|| format!("nobody knows what is {list}"))
     }
 
     /// Compares every notice with the texts that went out, and with what the server has counted.
@@ -179,6 +181,9 @@ impl Evening {
             let [key, body] = row.as_slice() else { return Err("a notice of other columns".into()) };
             let known: Known = serde_json::from_str(body).map_err(|e| format!("{key}: {e}"))?;
             let (is_mandatory, was_sent) = (known.notice.topic.is_mandatory(), texts.remove(key.as_str()));
+            if let Some(outcome) = known.outcome {
+                *counted.entry(labelled("reported_total", "outcome", outcome)).or_default() += 1;
+            }
             match (known.status, known.way, known.why) {
                 (Status::Sent, way, _) if (way == Some(Way::Solapi)) == was_sent => *counted.entry(SENT.into()).or_default() += 1,
                 (Status::Skipped, _, Some(why)) if !was_sent && !is_mandatory => *counted.entry(skipped(why)).or_default() += 1,
@@ -220,12 +225,18 @@ struct Known {
     status: Status,
     way: Option<Way>,
     why: Option<Omitted>,
+    #[serde(default)]
+    outcome: Option<Told>,
 }
 
 const SENT: &str = "baemin_notices_sent_total{}";
 
 fn skipped(why: Omitted) -> String {
-    format!("baemin_notices_skipped_total{{reason=\"{}\"}}", serde_json::to_value(why).unwrap_or_default().as_str().unwrap_or_default())
+    labelled("skipped_total", "reason", why)
+}
+
+fn labelled(name: &str, label: &str, value: impl serde::Serialize) -> String {
+    format!("baemin_notices_{name}{{{label}=\"{}\"}}", serde_json::to_value(value).unwrap_or_default().as_str().unwrap_or_default())
 }
 
 /// Runs.

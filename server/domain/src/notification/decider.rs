@@ -4,9 +4,9 @@ use super::text;
 use crate::{Decider, Tag, tag};
 use serde::{Deserialize, Serialize};
 use shared::{
-    Actor, Kind, Lang, Refusal, Stamp,
+    Actor, Kind, Lang, Millis, Refusal, Stamp,
     api::NoticeShown,
-    notice::{Command, Event, Notice, Omitted, Status, Way},
+    notice::{Command, Event, Notice, Omitted, Outcome, Status, Way},
 };
 
 /// The notice aggregate.
@@ -17,7 +17,9 @@ pub struct Notices;
 pub const DUE: &str = "due";
 /// Those of mere progress, which are left out when too much waits.
 pub const PROGRESS: &str = "due:progress";
-/// Every list of notices that wait.
+/// Those that a way has taken without saying yet whether they arrive. Only what must be told is asked about.
+pub const REPORT: &str = "due:report";
+/// Every list of notices that wait to be told.
 pub const LISTS: [&str; 2] = [DUE, PROGRESS];
 
 /// Nothing, or a notice.
@@ -30,12 +32,26 @@ pub struct Known {
     pub notice: Notice,
     /// Where it stands.
     pub status: Status,
-    /// By which way it was sent, if it was.
+    /// The last way that has taken it, if one has.
     #[serde(default)]
     pub way: Option<Way>,
+    /// When that was.
+    #[serde(default)]
+    pub sent_at_ms: Option<Millis>,
+    /// What that way has said of it since.
+    #[serde(default)]
+    pub outcome: Option<Outcome>,
     /// Why it was left out, if it was.
     #[serde(default)]
     pub why: Option<Omitted>,
+}
+
+impl Known {
+    /// Whether its way has yet to say what became of it.
+    pub fn awaits_report(&self) -> bool {
+        let may_fail = self.way.is_some_and(Way::reports) && self.notice.topic.is_mandatory();
+        self.status == Status::Sent && self.outcome.is_none() && may_fail
+    }
 }
 
 impl Decider for Notices {
@@ -55,6 +71,9 @@ impl Decider for Notices {
             (Some(Known { notice, status: Status::Queued, .. }), Command::MarkSkipped { why }) => {
                 vec![Event::Skipped { order: notice.order, to: notice.to, why: *why, at_ms }]
             }
+            (Some(known), Command::Report { outcome }) if known.awaits_report() => {
+                vec![Event::Reported { order: known.notice.order, to: known.notice.to, outcome: *outcome, at_ms }]
+            }
             // Told once is told.
             _ => vec![],
         })
@@ -62,8 +81,17 @@ impl Decider for Notices {
 
     fn evolve(state: State, event: &Event) -> State {
         match event {
-            Event::Queued { notice } => Some(Box::new(Known { notice: notice.clone(), status: Status::Queued, way: None, why: None })),
-            Event::Sent { way, .. } => state.map(|known| Box::new(Known { status: Status::Sent, way: *way, ..*known })),
+            Event::Queued { notice } => {
+                let (notice, status) = (notice.clone(), Status::Queued);
+                Some(Box::new(Known { notice, status, way: None, sent_at_ms: None, outcome: None, why: None }))
+            }
+            Event::Sent { way, at_ms, .. } => {
+                state.map(|known| Box::new(Known { status: Status::Sent, way: *way, sent_at_ms: Some(*at_ms), outcome: None, ..*known }))
+            }
+            Event::Reported { outcome, .. } => state.map(|known| {
+                let status = if *outcome == Outcome::Failed { Status::Queued } else { known.status };
+                Box::new(Known { status, outcome: Some(*outcome), ..*known })
+            }),
             Event::Skipped { why, .. } => state.map(|known| Box::new(Known { status: Status::Skipped, why: *why, ..*known })),
         }
     }
@@ -85,13 +113,15 @@ impl Decider for Notices {
     }
 
     fn tags(state: &State) -> Vec<Tag> {
-        let Some(Known { notice, status, why, .. }) = state.as_deref() else { return vec![] };
+        let Some(known) = state.as_deref() else { return vec![] };
+        let Known { notice, status, why, sent_at_ms, .. } = known;
         let inbox = || tag(format!("inbox:{}", notice.to), notice.at_ms);
         match (status, why) {
             (Status::Queued, _) => {
                 let list = if notice.topic.is_mandatory() { DUE } else { PROGRESS };
                 vec![inbox(), tag(list, notice.at_ms)]
             }
+            (Status::Sent, _) if known.awaits_report() => vec![inbox(), tag(REPORT, sent_at_ms.unwrap_or(notice.at_ms))],
             // The inbox is a way that always leads somewhere.
             (Status::Sent, _) | (Status::Skipped, Some(Omitted::Unreachable)) => vec![inbox()],
             (Status::Skipped, _) => vec![],

@@ -259,7 +259,13 @@ pub fn states(kind: Kind) -> Vec<(&'static str, Vec<Ask>)> {
             ("one order before the next grade", "register, count, count"),
         ],
         Kind::Review => &[("nothing", ""), ("invited", "invite"), ("written", "invite, write"), ("answered", "invite, write, reply")],
-        Kind::Notice => &[("nothing", ""), ("queued", "queue"), ("sent", "queue, mark_sent"), ("skipped", "queue, mark_skipped")],
+        Kind::Notice => &[
+            ("nothing", ""),
+            ("queued", "queue"),
+            ("sent", "queue, mark_sent"),
+            ("skipped", "queue, mark_skipped"),
+            ("failed", "queue, mark_sent, report"),
+        ],
         view => unreachable!("{view:?} takes no commands"),
     };
     let mut states: Vec<(&'static str, Vec<Ask>)> = table.iter().map(|(name, labels)| (*name, path(labels))).collect();

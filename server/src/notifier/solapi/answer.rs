@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use shared::notice::Outcome;
 use std::collections::BTreeMap;
 
 /// What follows from an answer to a send.
@@ -48,13 +49,15 @@ pub struct Listed {
 /// A message in a list.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Stored {
+pub struct Stored {
     status_code: String,
+    #[serde(rename = "type")]
+    kind: Option<String>,
     #[serde(default)]
     custom_fields: Option<BTreeMap<String, Value>>,
 }
 
-/// What a page says of one name.
+/// What is known of one name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
     /// It is not there.
@@ -67,6 +70,10 @@ pub enum Found {
     Unknown,
 }
 
+/// What an 알림톡 is called; a text message in its place is SMS or LMS.
+const ALIMTALK: &str = "ATA";
+/// With the carrier: nobody knows yet.
+const AT_CARRIER: &str = "3000";
 /// Account without money: the notice is fine, and will go out once somebody has paid.
 const NO_BALANCE: &str = "1030";
 
@@ -97,30 +104,38 @@ pub fn judge(status: u16, sent: Option<&Sent>, failed: Option<&Failed>) -> Verdi
     }
 }
 
+/// What messages of one name say.
+pub fn found(named: &[Stored]) -> Found {
+    named.iter().fold(Found::Nothing, |found, stored| match (class(&stored.status_code), found) {
+        // A text message in place of what failed has the same name: one that was accepted is enough.
+        (_, Found::Accepted) | (Verdict::Accepted, _) => Found::Accepted,
+        (Verdict::Refused, Found::Nothing | Found::Refused) => Found::Refused,
+        _ => Found::Unknown,
+    })
+}
+
+/// What became of the messages of one name, once that is known of all of them, or one has arrived.
+pub fn outcome(named: &[Stored]) -> Option<Outcome> {
+    let is = |stored: &Stored, first: u8| class(&stored.status_code) != Verdict::Unknown && stored.status_code.as_bytes()[0] == first;
+    if let Some(arrived) = named.iter().find(|stored| is(stored, b'4')) {
+        let is_alimtalk = arrived.kind.as_deref().is_none_or(|kind| kind == ALIMTALK);
+        return Some(if is_alimtalk { Outcome::Delivered } else { Outcome::Replaced });
+    }
+    let has_failed = |stored: &Stored| is(stored, b'1') || (is(stored, b'3') && stored.status_code != AT_CARRIER);
+    (!named.is_empty() && named.iter().all(has_failed)).then_some(Outcome::Failed)
+}
+
 impl Listed {
-    /// What this page says of a name; `None` when it cannot be read as a whole.
-    pub fn find(&self, name: &str) -> Option<Found> {
+    /// The messages of this name on the page; `None` when it cannot be read as a whole.
+    pub fn named(&self, name: &str) -> Option<Vec<Stored>> {
         let values: Vec<&Value> = match &self.message_list {
             Value::Object(by_id) => by_id.values().collect(),
             Value::Array(list) => list.iter().collect(),
             _ => return None,
         };
-        let mut found = Found::Nothing;
-        for value in values {
-            let stored = Stored::deserialize(value).ok()?;
-            let nid = stored.custom_fields.as_ref().and_then(|fields| fields.get("nid")).and_then(Value::as_str);
-            if nid != Some(name) {
-                continue;
-            }
-            found = match (class(&stored.status_code), found) {
-                // A text message in place of what failed has the same name: one that was accepted is enough.
-                (Verdict::Accepted, _) => return Some(Found::Accepted),
-                (Verdict::Refused, Found::Nothing) => Found::Refused,
-                (Verdict::Refused, other) => other,
-                _ => Found::Unknown,
-            };
-        }
-        Some(found)
+        let all = values.into_iter().map(Stored::deserialize).collect::<Result<Vec<_>, _>>().ok()?;
+        let nid = |stored: &Stored| stored.custom_fields.as_ref()?.get("nid")?.as_str().map(|nid| nid == name);
+        Some(all.into_iter().filter(|stored| nid(stored) == Some(true)).collect())
     }
 
     /// Where the next page begins, if there is one.

@@ -14,11 +14,11 @@ pub use auth::signature;
 pub use settings::Settings;
 
 use super::{
-    Fault, Hidden, Message, Notifier, Way,
+    Fault, Hidden, Message, Notifier, Outcome, Way,
     http::{self, Lost},
 };
 use crate::{engine::now_ms, traces::span::hex};
-use answer::{Found, Listed, Sent, Verdict};
+use answer::{Found, Listed, Sent, Stored, Verdict};
 use domain::notification::text::Variables;
 use futures_util::{FutureExt, future::BoxFuture};
 use reqwest::{Client, Method, RequestBuilder};
@@ -122,9 +122,20 @@ impl Solapi {
 
     /// Whether a message of this name has been accepted.
     async fn look_up(&self, message: &Message, to: &str) -> Result<bool, Fault> {
+        match answer::found(&self.stored(message, to).await?) {
+            Found::Accepted => Ok(true),
+            // It is there, and nobody knows what became of it: it must not be sent again.
+            Found::Unknown => Err(Fault::Broken),
+            Found::Refused => Err(Fault::Refused),
+            Found::Nothing => Ok(false),
+        }
+    }
+
+    /// The messages of this name.
+    async fn stored(&self, message: &Message, to: &str) -> Result<Vec<Stored>, Fault> {
         let since = jiff::Timestamp::from_millisecond(message.at_ms.min(now_ms()) - SKEW_MS).map_err(|_| Fault::Broken)?;
         let mut next: Option<String> = None;
-        let mut refused = false;
+        let mut named = vec![];
         for _ in 0..PAGES {
             let mut query = vec![("to", to.to_owned()), ("startDate", since.to_string()), ("limit", PAGE.to_string())];
             query.extend(next.take().map(|key| ("startKey", key)));
@@ -133,16 +144,9 @@ impl Solapi {
                 return Err(Fault::Full);
             }
             let listed: Listed = heard.json().filter(|_| heard.status.as_u16() == 200).ok_or(Fault::Broken)?;
-            match listed.find(&message.key).ok_or(Fault::Broken)? {
-                Found::Accepted => return Ok(true),
-                // It is there, and nobody knows what became of it: it must not be sent again.
-                Found::Unknown => return Err(Fault::Broken),
-                Found::Refused => refused = true,
-                Found::Nothing => {}
-            }
+            named.extend(listed.named(&message.key).ok_or(Fault::Broken)?);
             match listed.next() {
-                None if refused => return Err(Fault::Refused),
-                None => return Ok(false),
+                None => return Ok(named),
                 Some(key) => next = Some(key),
             }
         }
@@ -220,6 +224,17 @@ impl Notifier for Solapi {
                 self.past().remove(&message.key);
             }
             sent
+        }
+        .boxed()
+    }
+
+    fn outcome(&self, message: Message, sent_at_ms: Millis) -> BoxFuture<'_, Result<Option<Outcome>, Fault>> {
+        async move {
+            let to = message.phone.as_ref().and_then(mobile).ok_or(Fault::Refused)?;
+            let outcome = answer::outcome(&self.stored(&message, &to).await?);
+            // A text message in place of an 알림톡 is written after that has failed, and may not be there yet.
+            let is_early = u64::try_from(now_ms() - sent_at_ms).unwrap_or(0) < self.settings.report_ms;
+            Ok(outcome.filter(|outcome| *outcome != Outcome::Failed || !is_early))
         }
         .boxed()
     }

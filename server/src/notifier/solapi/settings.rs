@@ -15,6 +15,8 @@ pub const ORDER: &str = "#{주문번호}";
 const DEADLINE_MS: u64 = 5_000;
 /// How long what was handed over without an answer may be on its way, until an empty look-up means that it never arrived.
 const SETTLE_MS: u64 = 10_000;
+/// How long SOLAPI's word that a message has failed is not final.
+const REPORT_MS: u64 = 60_000;
 
 /// The settings of the way.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +37,8 @@ pub struct Settings {
     pub deadline_ms: u64,
     /// How long a message may be on its way, in milliseconds.
     pub settle_ms: u64,
+    /// How long a message that has failed may yet go out as another one, in milliseconds.
+    pub report_ms: u64,
 }
 
 impl FromStr for Settings {
@@ -53,6 +57,7 @@ impl FromStr for Settings {
         };
         let deadline_ms = optional(said.remove("deadline-ms"), "deadline-ms", DEADLINE_MS)?;
         let settle_ms = optional(said.remove("settle-ms"), "settle-ms", SETTLE_MS)?;
+        let report_ms = optional(said.remove("report-ms"), "report-ms", REPORT_MS)?;
         let template_en = said.remove("template-en");
         let templates = said.remove("templates").map(PathBuf::from);
         let mut wanted = |name: &str| {
@@ -64,7 +69,7 @@ impl FromStr for Settings {
         }
         match said.keys().next() {
             Some(unknown) => Err(format!("{unknown}: no such setting")),
-            None => Ok(Self { url, from, pf, template, template_en, templates, deadline_ms, settle_ms }),
+            None => Ok(Self { url, from, pf, template, template_en, templates, deadline_ms, settle_ms, report_ms }),
         }
     }
 }

@@ -28,6 +28,7 @@ fn settings_are_read_and_mistakes_named() {
         ("https://h?from=02-1&pf=a&template=b", "digits"),
         ("https://h?from=1&pf=a&template=b&colour=red", "colour"),
         ("https://h?from=1&pf=a&template=b&settle-ms=soon", "settle-ms"),
+        ("https://h?from=1&pf=a&template=b&report-ms=soon", "report-ms"),
     ] {
         let why = text.parse::<Settings>().unwrap_err();
         assert!(why.contains(wanted), "{text}: {why}");
@@ -112,11 +113,40 @@ fn only_what_says_so_is_accepted() {
 fn a_page_is_read_as_a_whole_or_not_at_all() {
     let page = |list: Value| serde_json::from_value::<Listed>(json!({ "messageList": list })).unwrap();
     let one = |nid: &str, code: &str| json!({ "statusCode": code, "customFields": { "nid": nid } });
-    assert_eq!(page(json!({})).find("n1"), Some(Found::Nothing));
-    assert_eq!(page(json!({ "M1": one("n2", "2000"), "M2": { "statusCode": "2000" } })).find("n1"), Some(Found::Nothing));
-    assert_eq!(page(json!({ "M1": one("n1", "3104"), "M2": one("n1", "1042") })).find("n1"), Some(Found::Accepted));
-    assert_eq!(page(json!([one("n1", "1042")])).find("n1"), Some(Found::Refused));
-    assert_eq!(page(json!({ "M1": one("n1", "new") })).find("n1"), Some(Found::Unknown));
-    assert_eq!(page(json!("none")).find("n1"), None);
-    assert_eq!(page(json!({ "M1": 7 })).find("n1"), None);
+    let find = |list: Value| page(list).named("n1").map(|named| answer::found(&named));
+    assert_eq!(find(json!({})), Some(Found::Nothing));
+    assert_eq!(find(json!({ "M1": one("n2", "2000"), "M2": { "statusCode": "2000" } })), Some(Found::Nothing));
+    for list in [json!({ "M1": one("n1", "3104"), "M2": one("n1", "1042") }), json!([one("n1", "new"), one("n1", "2000")])] {
+        assert_eq!(find(list), Some(Found::Accepted));
+    }
+    assert_eq!(find(json!([one("n1", "1042")])), Some(Found::Refused));
+    for list in [json!({ "M1": one("n1", "new") }), json!([one("n1", "new"), one("n1", "1042")])] {
+        assert_eq!(find(list), Some(Found::Unknown));
+    }
+    for broken in [json!("none"), json!({ "M1": 7 }), json!({ "M1": one("n1", "4000"), "M2": { "statusCode": 4000 } })] {
+        assert_eq!(find(broken), None);
+    }
+}
+
+#[test]
+fn nothing_has_failed_before_everything_of_its_name_has() {
+    for (messages, wanted) in [
+        (&[][..], None),
+        (&[("ATA", "2000")], None),
+        (&[("ATA", "3000")], None),
+        (&[("ATA", "4000")], Some(Outcome::Delivered)),
+        (&[("ATA", "3104"), ("SMS", "2000")], None),
+        (&[("ATA", "3104"), ("SMS", "3000")], None),
+        (&[("ATA", "3104"), ("LMS", "4000")], Some(Outcome::Replaced)),
+        (&[("ATA", "3104"), ("SMS", "3014")], Some(Outcome::Failed)),
+        (&[("ATA", "3107")], Some(Outcome::Failed)),
+        (&[("ATA", "1042")], Some(Outcome::Failed)),
+        (&[("ATA", "3104"), ("SMS", "new")], None),
+        (&[("ATA", "9000")], None),
+        (&[("ATA", "")], None),
+    ] {
+        let all = messages.iter().map(|(kind, code)| json!({ "type": kind, "statusCode": code, "customFields": { "nid": "n1" } }));
+        let listed: Listed = serde_json::from_value(json!({ "messageList": all.collect::<Vec<_>>() })).unwrap();
+        assert_eq!(answer::outcome(&listed.named("n1").unwrap()), wanted, "{messages:?}");
+    }
 }
