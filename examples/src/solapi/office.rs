@@ -23,7 +23,8 @@ pub struct Options {
     pub templates: BTreeMap<String, String>,
     /// Messages per second; one more is answered with 429. Zero: as many as come.
     pub capacity: u32,
-    /// How long a message is with the carrier, in milliseconds: nobody knows what becomes of it until then.
+    /// How long a message is with the carrier, in milliseconds: nobody knows what becomes of it until then. A text message
+    /// in place of one that has failed is listed as much later.
     pub pending_ms: i64,
 }
 
@@ -203,6 +204,7 @@ impl Office {
             query.get("to").is_none_or(|to| *to == taken.to)
                 && query.get("messageId").is_none_or(|id| *id == taken.message_id)
                 && taken.at_ms >= since_ms
+                && !(taken.replacement && now_ms - taken.at_ms < 2 * self.options.pending_ms)
                 && start.is_none_or(|start| taken.message_id <= *start)
         });
         let mut page: Vec<&Taken> = all.take(limit + 1).collect();

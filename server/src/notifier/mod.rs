@@ -67,10 +67,10 @@ pub trait Notifier: Send + Sync {
     }
     /// Hands a notice over. `Ok` means that the way has it; it may arrive twice if the process ends before that is known.
     fn send(&self, message: Message) -> BoxFuture<'_, Result<(), Fault>>;
-    /// What became of a notice that this way has taken at that time, as far as it is known by now. Asked only of a way that
+    /// What became of a notice that this way has taken, as far as it is known by now. Asked only of a way that
     /// [reports](Way::reports).
-    fn outcome(&self, message: Message, sent_at_ms: Millis) -> BoxFuture<'_, Result<Option<Outcome>, Fault>> {
-        drop((message, sent_at_ms));
+    fn outcome(&self, message: Message) -> BoxFuture<'_, Result<Option<Outcome>, Fault>> {
+        drop(message);
         std::future::ready(Ok(None)).boxed()
     }
 }

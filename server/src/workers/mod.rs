@@ -19,6 +19,7 @@ use crate::{
     breaker,
     engine::{Engine, Order, now_ms},
     identity::Access,
+    journal::Slice,
     notifier::Notifier,
     provider::Provider,
 };
@@ -71,7 +72,16 @@ pub fn start_notify_with(
     let notify = notify::Notify { engine: engine.clone(), lanes, access, room: seats, figures: figures.clone() };
     let notify = Arc::new(notify);
     let shown = figures.clone();
-    engine.metrics.also(move |page| shown.write(page));
+    let watched = Arc::downgrade(engine);
+    engine.metrics.also(move |page| {
+        shown.write(page);
+        let count = Slice { offset: 0, limit: 0, newest_first: false };
+        let list = |engine: Arc<Engine>| engine.list(Kind::Notice, domain::notification::REPORT, count).ok();
+        if let Some((_, unreported)) = watched.upgrade().and_then(list) {
+            page.family("baemin_notices_unreported", "gauge", "Notices that a way has taken, and that may yet fail.");
+            page.sample("baemin_notices_unreported", "", unreported as f64);
+        }
+    });
     let list = |tag| (Kind::Notice, tag);
     let mandatory = Arc::new(notify::Mandatory(notify.clone()));
     rounds::start(engine, list(domain::notification::DUE), notify::WAITING, mandatory, stopping);

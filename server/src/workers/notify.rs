@@ -204,8 +204,7 @@ impl Notify {
     async fn tell(&self, key: &str, queued: &Queued, attempt: u32, due: Option<Position>) -> bool {
         let Queued { told, wishes, failed } = queued;
         let mut is_broken = false;
-        let tried = self.lanes.iter().position(|lane| Some(lane.way.way()) == *failed).map_or(0, |n| n + 1);
-        for lane in &self.lanes[tried..] {
+        for lane in self.lanes.iter().filter(|lane| Some(lane.way.way()) != *failed) {
             let handed = match self.message(lane, key, told, wishes) {
                 // What was not heard of just now, in this process, may have been handed over before.
                 Ok(message) => self.hand_over(lane, Message { again: attempt > 0 || due.is_none(), ..message }, told, due).await,

@@ -1,7 +1,11 @@
 //! The worker that asks what became of notices: a way may take one, and say only later that it never arrived. What failed
 //! waits for the next way again.
 
-use super::{Worker, notify::Notify, report};
+use super::{
+    Worker,
+    notify::{Handed, Notify},
+    report,
+};
 use crate::engine::now_ms;
 use domain::{Row, notification::Known};
 use shared::{
@@ -19,8 +23,9 @@ const FIRST: u32 = 5;
 const LAST: u32 = 10;
 /// After that it is asked with each so-many-th attempt, every ten minutes.
 const EVERY: u32 = 20;
-/// Whatever has not been said by then never will be: an 알림톡 that nobody has seen fails after 72 hours.
-const PATIENCE_MS: Millis = 73 * 60 * 60 * 1000;
+/// What has not been said by then is not asked about any more: nobody waits for an order so long, and to hear of it by
+/// another way would be no news.
+const PATIENCE_MS: Millis = 60 * 60 * 1000;
 
 /// Looks after what a way has taken, and may yet fail.
 pub struct Outcomes(pub Arc<Notify>);
@@ -36,9 +41,15 @@ impl Worker for Outcomes {
             Some(Row::Notice(Some(known))) if known.awaits_report() => known,
             _ => return true,
         };
-        let sent_at_ms = known.sent_at_ms.unwrap_or(known.notice.at_ms);
-        let said = if is_turn(attempt) { self.ask(key, known, sent_at_ms).await } else { None };
-        match said.or_else(|| (now_ms() - sent_at_ms > PATIENCE_MS).then_some(Outcome::Unknown)) {
+        // Rows are watched for minutes; meanwhile another replica may have come to look after this one.
+        if !self.0.engine.is_mine(Kind::Notice.context(), key) {
+            return true;
+        }
+        if !is_turn(attempt) {
+            return false;
+        }
+        let is_late = now_ms() - known.sent_at_ms.unwrap_or(known.notice.at_ms) > PATIENCE_MS;
+        match self.ask(key, known).await.or(is_late.then_some(Outcome::Unknown)) {
             Some(outcome) => self.settle(key, outcome).await,
             None => false,
         }
@@ -47,13 +58,17 @@ impl Worker for Outcomes {
 
 impl Outcomes {
     /// What the way says, if it says anything by now.
-    async fn ask(&self, key: &str, known: &Known, sent_at_ms: Millis) -> Option<Outcome> {
+    async fn ask(&self, key: &str, known: &Known) -> Option<Outcome> {
         let lane = self.0.lanes.iter().find(|lane| Some(lane.way.way()) == known.way);
         // Nobody can be asked any more.
         let Some(lane) = lane else { return Some(Outcome::Unknown) };
         let wishes = self.0.wishes(known.notice.to).ok()?;
-        let message = self.0.message(lane, key, &known.notice, &wishes).ok()?;
-        lane.way.outcome(message, sent_at_ms).await.ok().flatten()
+        match self.0.message(lane, key, &known.notice, &wishes) {
+            Ok(message) => lane.way.outcome(message).await.ok().flatten(),
+            // Whoever has no phone any more is not looked for.
+            Err(Handed::Refused) => Some(Outcome::Unknown),
+            Err(_) => None,
+        }
     }
 
     async fn settle(&self, key: &str, outcome: Outcome) -> bool {

@@ -114,7 +114,8 @@ pub fn found(named: &[Stored]) -> Found {
     })
 }
 
-/// What became of the messages of one name, once that is known of all of them, or one has arrived.
+/// What became of the messages of one name, once that is known of all of them, or one has arrived. When there are none,
+/// nobody knows.
 pub fn outcome(named: &[Stored]) -> Option<Outcome> {
     let is = |stored: &Stored, first: u8| class(&stored.status_code) != Verdict::Unknown && stored.status_code.as_bytes()[0] == first;
     if let Some(arrived) = named.iter().find(|stored| is(stored, b'4')) {
@@ -122,7 +123,10 @@ pub fn outcome(named: &[Stored]) -> Option<Outcome> {
         return Some(if is_alimtalk { Outcome::Delivered } else { Outcome::Replaced });
     }
     let has_failed = |stored: &Stored| is(stored, b'1') || (is(stored, b'3') && stored.status_code != AT_CARRIER);
-    (!named.is_empty() && named.iter().all(has_failed)).then_some(Outcome::Failed)
+    match named {
+        [] => Some(Outcome::Unknown),
+        all => all.iter().all(has_failed).then_some(Outcome::Failed),
+    }
 }
 
 impl Listed {

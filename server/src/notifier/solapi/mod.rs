@@ -41,6 +41,9 @@ const MAX_TEXT: usize = 1_000;
 /// that a notice is tried.
 const PAGE: usize = 100;
 const PAGES: usize = 10;
+/// Notices whose failure is remembered until it is believed: more than are asked about at the same time. What is forgotten
+/// is asked about for longer.
+const MAX_FAILING: usize = 8_192;
 /// How much SOLAPI's clock and ours may differ, and more: it accepts requests that are 15 minutes off.
 const SKEW_MS: Millis = 60 * 60 * 1000;
 
@@ -53,6 +56,8 @@ pub struct Solapi {
     client: Client,
     /// What became of earlier attempts: as many as the worker has on their way.
     past: Mutex<HashMap<String, Past>>,
+    /// Since when each notice, as far as is known, has not arrived.
+    failing: Mutex<HashMap<String, Instant>>,
 }
 
 /// What is known of the last attempt to send a notice.
@@ -74,7 +79,7 @@ impl Solapi {
     pub fn new(settings: Settings, key: Hidden, secret: Hidden) -> Result<Self, String> {
         let client = http::client(Duration::from_millis(settings.deadline_ms))?;
         let templates = settings.templates.as_deref().map(Templates::read).transpose()?.unwrap_or_default();
-        Ok(Self { settings, templates, key, secret, client, past: Mutex::default() })
+        Ok(Self { settings, templates, key, secret, client, past: Mutex::default(), failing: Mutex::default() })
     }
 
     fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, Fault> {
@@ -116,13 +121,32 @@ impl Solapi {
         self.look_up(message, &to).await
     }
 
+    /// An outcome, unless it may yet be another one: a text message in place of an 알림톡 is written after that has failed.
+    fn believed(&self, key: &str, outcome: Option<Outcome>) -> Option<Outcome> {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(outcome, Some(Outcome::Failed | Outcome::Unknown)) {
+            failing.remove(key);
+            return outcome;
+        }
+        if failing.len() >= MAX_FAILING {
+            failing.clear();
+        }
+        let since = *failing.entry(key.to_owned()).or_insert_with(Instant::now);
+        if since.elapsed() < Duration::from_millis(self.settings.report_ms) {
+            return None;
+        }
+        failing.remove(key);
+        outcome
+    }
+
     fn past(&self) -> MutexGuard<'_, HashMap<String, Past>> {
         self.past.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a message of this name has been accepted.
     async fn look_up(&self, message: &Message, to: &str) -> Result<bool, Fault> {
-        match answer::found(&self.stored(message, to).await?) {
+        let is_known = |named: &[Stored]| answer::found(named) == Found::Accepted;
+        match answer::found(&self.stored(message, to, is_known).await?) {
             Found::Accepted => Ok(true),
             // It is there, and nobody knows what became of it: it must not be sent again.
             Found::Unknown => Err(Fault::Broken),
@@ -131,8 +155,8 @@ impl Solapi {
         }
     }
 
-    /// The messages of this name.
-    async fn stored(&self, message: &Message, to: &str) -> Result<Vec<Stored>, Fault> {
+    /// The messages of this name, the latest first, until they are enough.
+    async fn stored(&self, message: &Message, to: &str, is_enough: impl Fn(&[Stored]) -> bool) -> Result<Vec<Stored>, Fault> {
         let since = jiff::Timestamp::from_millisecond(message.at_ms.min(now_ms()) - SKEW_MS).map_err(|_| Fault::Broken)?;
         let mut next: Option<String> = None;
         let mut named = vec![];
@@ -146,8 +170,8 @@ impl Solapi {
             let listed: Listed = heard.json().filter(|_| heard.status.as_u16() == 200).ok_or(Fault::Broken)?;
             named.extend(listed.named(&message.key).ok_or(Fault::Broken)?);
             match listed.next() {
-                None => return Ok(named),
-                Some(key) => next = Some(key),
+                Some(key) if !is_enough(&named) => next = Some(key),
+                _ => return Ok(named),
             }
         }
         Err(Fault::Broken)
@@ -228,13 +252,12 @@ impl Notifier for Solapi {
         .boxed()
     }
 
-    fn outcome(&self, message: Message, sent_at_ms: Millis) -> BoxFuture<'_, Result<Option<Outcome>, Fault>> {
+    fn outcome(&self, message: Message) -> BoxFuture<'_, Result<Option<Outcome>, Fault>> {
         async move {
             let to = message.phone.as_ref().and_then(mobile).ok_or(Fault::Refused)?;
-            let outcome = answer::outcome(&self.stored(&message, &to).await?);
-            // A text message in place of an 알림톡 is written after that has failed, and may not be there yet.
-            let is_early = u64::try_from(now_ms() - sent_at_ms).unwrap_or(0) < self.settings.report_ms;
-            Ok(outcome.filter(|outcome| *outcome != Outcome::Failed || !is_early))
+            let has_arrived = |named: &[Stored]| matches!(answer::outcome(named), Some(Outcome::Delivered | Outcome::Replaced));
+            let named = self.stored(&message, &to, has_arrived).await?;
+            Ok(self.believed(&message.key, answer::outcome(&named)))
         }
         .boxed()
     }

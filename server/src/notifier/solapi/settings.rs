@@ -15,7 +15,8 @@ pub const ORDER: &str = "#{주문번호}";
 const DEADLINE_MS: u64 = 5_000;
 /// How long what was handed over without an answer may be on its way, until an empty look-up means that it never arrived.
 const SETTLE_MS: u64 = 10_000;
-/// How long SOLAPI's word that a message has failed is not final.
+/// How long a message must have failed until that is final: SOLAPI writes a text message in place of an 알림톡 within
+/// seconds.
 const REPORT_MS: u64 = 60_000;
 
 /// The settings of the way.
@@ -37,7 +38,7 @@ pub struct Settings {
     pub deadline_ms: u64,
     /// How long a message may be on its way, in milliseconds.
     pub settle_ms: u64,
-    /// How long a message that has failed may yet go out as another one, in milliseconds.
+    /// How long a message that has failed may go out as another one, in milliseconds.
     pub report_ms: u64,
 }
 
