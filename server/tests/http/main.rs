@@ -2,8 +2,8 @@
 //!
 //! - `harness`, `sse`, `cast`, `bodies`, `mutate`: a server, its streams, the people, what they send, and what is wrong with it.
 //! - `matrix`, `doors`, `fields`: who may do and see what. `hostile`, `raw`: what nobody should send.
-//! - `files`: looking into the databases. `ops`: what operators look at and mend, and metrics. `pay`: orders whose payment is kept for later. `offers`: to leave out
-//!   what is sold out.
+//! - `files`: looks into the databases. `ops`: what operators look at and mend, and metrics. `pay`: orders whose payment is
+//!   kept for later. `offers`: to leave out what is sold out.
 //! - `watchers`: live streams. `links`, `protocol`, `repeats`: the shape of answers. `startup`, `crash`: beginnings
 //!   and ends.
 
