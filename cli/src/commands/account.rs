@@ -63,6 +63,11 @@ impl Secret {
         match std::env::var("BAEMIN_PASSWORD") {
             Ok(password) if !password.is_empty() => Ok(password),
             _ if ctx.can_ask() => prompt::password(ctx.lang, is_new),
+            // Whoever has no account yet cannot log in.
+            _ if is_new => {
+                let hint = ctx.t("같은 명령에 --password-stdin < FILE 을 붙이세요.", "Add --password-stdin < FILE to the same command.");
+                Err(ctx.missing("--password-stdin", "").hint(hint))
+            }
             _ => Err(ctx.missing("--password-stdin", "login NAME --password-stdin < FILE")),
         }
     }
