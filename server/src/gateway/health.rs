@@ -72,7 +72,7 @@ async fn ready_copies(gateway: &Gateway, pool: &Pool) -> usize {
         *request.uri_mut() = axum::http::Uri::from_static("/health/ready");
         request.headers_mut().insert(header::HOST, HeaderValue::from_static(""));
         request.headers_mut().insert(headers::DEADLINE, HeaderValue::from(WAIT.as_millis() as u64));
-        let answer = tokio::time::timeout(WAIT, copy.ask(&gateway.http, request, gateway.now_ms())).await;
+        let answer = tokio::time::timeout(WAIT, copy.ask(request, gateway.now_ms())).await;
         matches!(answer, Ok(Ok((response, _))) if response.status() == StatusCode::OK)
     });
     join_all(asked).await.into_iter().filter(|ready| *ready).count()

@@ -1,11 +1,12 @@
 //! The single entry point: a reverse proxy that behaves the same whether services run in this process or in others.
 //!
 //! - [`table`]: which path leads where. [`headers`]: what passes. [`proxy`]: one request through.
-//! - [`pool`]: the copies of a service. [`retry`]: when a request is sent again. [`crate::breaker`]: when none is sent.
+//! - [`pool`]: the copies of a service, and [`connections`] to each. [`retry`]: when a request is sent again. [`crate::breaker`]: when none is sent.
 //! - [`limits`]: how often one may ask. [`cors`]: which browsers may. [`health`]: whether all is well.
 //!
 //! It sheds what is too much, and turns a bug into an answer instead of a closed connection.
 
+mod connections;
 pub mod cors;
 pub mod headers;
 pub mod health;
@@ -30,11 +31,7 @@ use axum::{
     middleware::{Next, from_fn},
     response::Response,
 };
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
-use pool::{Http, Pool};
+use pool::Pool;
 use shared::problem::Code;
 use std::{
     future::Future,
@@ -55,12 +52,6 @@ use tower_http::catch_panic::CatchPanicLayer;
 pub const MAX_REQUESTS: usize = 2_048;
 /// Seconds after which a request that was shed may come again.
 const RETRY_AFTER_S: u64 = 1;
-/// How long a connection to a service may take to be made: they are near.
-const CONNECT_WAIT: Duration = Duration::from_secs(1);
-/// How long a connection without a request is kept. Shorter than services keep theirs.
-const IDLE: Duration = Duration::from_secs(30);
-/// Connections without a request that are kept for each copy of a service.
-const MAX_IDLE: usize = 256;
 
 /// When a call of one of our own services is slow: an order may wait a second for its payment, as it is meant to, while the
 /// provider is in trouble; that must not shut the service out.
@@ -110,7 +101,6 @@ pub struct Gateway {
     config: Config,
     table: Table,
     pools: Vec<Pool>,
-    http: Http,
     limits: limits::Limits,
     found: health::Found,
     figures: Figures,
@@ -123,14 +113,8 @@ pub struct Gateway {
 impl Gateway {
     /// A gateway before the services of a table. Streams end when `stopping` is cancelled.
     pub fn new(table: Table, config: Config, stopping: CancellationToken) -> Arc<Self> {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT_WAIT));
-        let mut client = Client::builder(TokioExecutor::new());
-        client.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).pool_max_idle_per_host(MAX_IDLE).set_host(false);
         Arc::new(Self {
             pools: table.services.iter().map(|service| Pool::new(service, &config.breaker, &config.retry)).collect(),
-            http: client.build(connector),
             limits: limits::Limits::new(config.limits.clone()),
             config,
             table,
@@ -197,7 +181,7 @@ impl Gateway {
     /// A process with everything in it speaks for itself; no breaker counts what it says of its health.
     async fn itself(&self, request: Request) -> Response {
         let lang = language(request.headers());
-        let answer = self.pools[0].copies[0].ask(&self.http, request, self.now_ms()).await;
+        let answer = self.pools[0].copies[0].ask(request, self.now_ms()).await;
         answer.map_or_else(|_| Trouble::Later(Code::Unavailable, RETRY_AFTER_S).answer(lang), |(response, _)| response)
     }
 

@@ -1,18 +1,13 @@
 //! The copies of a service: which one is asked next, and how.
 
 use super::{
+    connections::Connections,
     headers::DRAINING,
     retry::{Budget, Cause, Config as RetryConfig},
     table::{Backend, Service},
 };
 use crate::breaker::{Breaker, Config as BreakerConfig};
-use axum::{
-    body::Body,
-    extract::Request,
-    http::{Uri, uri::PathAndQuery},
-    response::Response,
-};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use axum::{Router, extract::Request, response::Response};
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
@@ -21,9 +16,6 @@ use tower::ServiceExt;
 
 /// How long a copy that took no connection is asked only when no other does.
 const AVOID_MS: u64 = 1_000;
-
-/// The connections of all services.
-pub type Http = Client<HttpConnector, Body>;
 
 /// A service as the gateway runs it.
 pub struct Pool {
@@ -37,10 +29,16 @@ pub struct Pool {
 
 /// One copy of a service.
 pub struct Copy {
-    backend: Backend,
+    way: Way,
     /// Requests inside, streams included.
     pending: AtomicUsize,
     avoid_until_ms: AtomicU64,
+}
+
+/// How it is asked.
+enum Way {
+    Connections(Arc<Connections>),
+    Local(Router),
 }
 
 /// Counts a request as long as its answer is being read.
@@ -54,7 +52,11 @@ impl Drop for Pending {
 
 impl Pool {
     pub fn new(service: &Service, breaker: &BreakerConfig, retry: &RetryConfig) -> Self {
-        let copy = |backend: &Backend| Arc::new(Copy { backend: backend.clone(), pending: 0.into(), avoid_until_ms: 0.into() });
+        let way = |backend: &Backend| match backend {
+            Backend::Remote(at) => Way::Connections(Connections::to(at)),
+            Backend::Local(router) => Way::Local(router.clone()),
+        };
+        let copy = |backend: &Backend| Arc::new(Copy { way: way(backend), pending: 0.into(), avoid_until_ms: 0.into() });
         Self {
             name: service.name.clone(),
             timeout_ms: service.timeout_ms,
@@ -95,25 +97,19 @@ impl Pool {
 
 impl Copy {
     pub fn is_local(&self) -> bool {
-        matches!(self.backend, Backend::Local(_))
+        matches!(self.way, Way::Local(_))
     }
 
     /// Asks this copy. The head of an answer, or why there is none.
-    pub async fn ask(self: &Arc<Self>, http: &Http, mut request: Request, now_ms: u64) -> Result<(Response, Pending), Cause> {
+    pub async fn ask(self: &Arc<Self>, request: Request, now_ms: u64) -> Result<(Response, Pending), Cause> {
         self.pending.fetch_add(1, Relaxed);
         let pending = Pending(self.clone());
-        let answer = match &self.backend {
-            Backend::Local(router) => match router.clone().oneshot(request).await {
+        let answer = match &self.way {
+            Way::Connections(connections) => connections.ask(request).await,
+            Way::Local(router) => match router.clone().oneshot(request).await {
                 Ok(response) => Ok(response),
                 Err(never) => match never {},
             },
-            Backend::Remote(at) => {
-                let path = request.uri().path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
-                let mut parts = at.clone().into_parts();
-                parts.path_and_query = Some(path);
-                *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Cause::Lost)?;
-                http.request(request).await.map(|response| response.map(Body::new))
-            }
         };
         match answer {
             Ok(response) if response.headers().contains_key(DRAINING) && response.status().as_u16() == 503 => {
@@ -124,13 +120,11 @@ impl Copy {
                 self.avoid_until_ms.store(0, Relaxed);
                 Ok((response, pending))
             }
-            Err(error) if error.is_connect() => {
-                self.avoid(now_ms);
-                Err(Cause::Untouched)
-            }
-            Err(error) => {
-                tracing::debug!(%error, "a connection to a service broke");
-                Err(Cause::Lost)
+            Err(cause) => {
+                if cause == Cause::Untouched {
+                    self.avoid(now_ms);
+                }
+                Err(cause)
             }
         }
     }

@@ -147,7 +147,7 @@ async fn attempts(
         asked.push(number);
         let start = Instant::now();
         let request = call.request(deadline.saturating_duration_since(start));
-        let answer = tokio::time::timeout_at(deadline, pool.copies[number].ask(&gateway.http, request, gateway.now_ms())).await;
+        let answer = tokio::time::timeout_at(deadline, pool.copies[number].ask(request, gateway.now_ms())).await;
         let cause = match answer {
             Ok(Ok((response, pending))) => {
                 leave.done(response.status().is_server_error() && response.status() != StatusCode::NOT_IMPLEMENTED, start.elapsed());

@@ -4,7 +4,10 @@
 //! What services say only to each other is in no table, and cannot be put in one.
 
 use crate::http::routes;
-use axum::{Router, http::Uri};
+use axum::{
+    Router,
+    http::{Uri, uri::Authority},
+};
 use serde::Deserialize;
 use shared::Context;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,8 +27,8 @@ const IDENTITY: &str = "identity";
 /// Where one copy of a service is.
 #[derive(Debug, Clone)]
 pub enum Backend {
-    /// In another process: scheme and authority.
-    Remote(Uri),
+    /// In another process.
+    Remote(Authority),
     /// In this one.
     Local(Router),
 }
@@ -65,7 +68,7 @@ fn backend(url: &str) -> Result<Backend, String> {
     let uri: Uri = url.parse().map_err(|_| wanted())?;
     let authority = uri.authority().filter(|authority| !authority.as_str().contains('@') && !authority.host().is_empty());
     let whole = uri.scheme_str() == Some("http") && matches!(uri.path(), "" | "/") && uri.query().is_none();
-    if authority.is_some() && whole { Ok(Backend::Remote(uri)) } else { Err(wanted()) }
+    authority.filter(|_| whole).cloned().map(Backend::Remote).ok_or_else(wanted)
 }
 
 /// A path and all below it, and the service that has it.
