@@ -4,10 +4,12 @@
 //! A run: start, load, a fault and its healing in each round, let the clients finish, drain, stop, judge.
 //!
 //! - [`plant`]: what is broken: one process, or a process for each service with a database and a broker.
-//! - [`faults`]: how. [`rounds`]: when. [`scenario`]: a single long fault, and the figures that it must show.
+//! - [`faults`]: how. [`rounds`]: when. [`scenario`]: a single long fault, and the figures that it must show;
+//!   [`rebuilds`]: of views.
 //! - [`money`]: runs of their own, in which the payment [`company`] fails or is raced.
-//! - [`client`], [`steady`], [`insist`], [`log`]: who orders meanwhile, and what they write down. [`settle`]: what comes after.
+//! - [`client`], [`steady`], [`insist`], [`log`]: who orders meanwhile, and what they write down. [`asker`]: an operator. [`settle`]: what comes after.
 
+pub mod asker;
 pub mod client;
 pub mod company;
 pub mod faults;
@@ -16,6 +18,7 @@ pub mod log;
 pub mod money;
 pub mod options;
 pub mod plant;
+pub mod rebuilds;
 pub mod rounds;
 pub mod run;
 pub mod scenario;

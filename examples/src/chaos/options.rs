@@ -98,6 +98,8 @@ pub enum Scenario {
     ReplicaDies,
     /// Each process is stopped and started again in turn.
     RollingRestart,
+    /// Every view is built anew, again and again.
+    ViewRebuild,
     /// The payment provider, over its own protocol, does not answer; always one process on one folder.
     ProviderHung,
     /// Half of its answers are errors.

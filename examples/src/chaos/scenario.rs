@@ -5,7 +5,7 @@ use super::{
     insist::Insist,
     options::{Options, Scenario},
     plant::Plant,
-    say,
+    rebuilds, say,
     steady::{Seen, Steady},
 };
 use crate::{
@@ -49,6 +49,7 @@ impl Scenario {
             | Scenario::ServiceKills
             | Scenario::ReplicaDies
             | Scenario::RollingRestart
+            | Scenario::ViewRebuild
             | Scenario::CancelRaces => 30,
             _ => seconds,
         }
@@ -95,6 +96,7 @@ pub async fn play(one: Scenario, plant: &mut Plant, options: &Options, insist: &
         Scenario::ServiceKills => services(plant, seed).await,
         Scenario::ReplicaDies => replica(plant).await,
         Scenario::RollingRestart => rolling(plant, insist).await,
+        Scenario::ViewRebuild => rebuilds::play(plant, last).await,
         Scenario::ProviderHung
         | Scenario::ProviderFailing
         | Scenario::ProviderSlow

@@ -122,6 +122,11 @@ impl Cluster {
         vec![provider(&self.folder).join("provider.db")]
     }
 
+    /// Where the service of accounts keeps everything.
+    pub fn accounts(&self) -> PathBuf {
+        data(&self.folder, "identity-0")
+    }
+
     /// The processes of a service.
     pub fn of<'a>(&'a self, service: &'a str) -> impl Iterator<Item = &'a Process> {
         self.processes.iter().filter(move |process| is_of(process, service))

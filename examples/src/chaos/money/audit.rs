@@ -1,7 +1,7 @@
 //! What orders came to, compared to the won: the company's journal, the ledger, and what each order was to cost.
 
-use super::shop::Asker;
 use crate::{
+    chaos::asker::Asker,
     oracle::finding::{Class, Finding, Verdict},
     toss::book::{self, Line},
 };

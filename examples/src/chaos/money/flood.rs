@@ -1,6 +1,7 @@
 //! Ten times the texts that their company takes: ordering is as quick as without, what must be told is told soon after, and
-//! what is left out is counted. The same people do the same things twice, first with a company that takes everything, so
-//! that only the flood makes a difference. Then connections are cut after a text was accepted: no text goes out twice.
+//! what is left out is counted. The same people do the same things in two places at the same time, one of them with a
+//! company that takes everything: whatever else the machine does is done to both, and only the flood makes a difference.
+//! Then connections are cut after a text was accepted: no text goes out twice.
 
 use super::{
     crowd::{Diary, Guest, crowd},
@@ -120,7 +121,7 @@ impl Evening {
     }
 
     /// They order for so long.
-    async fn order(&mut self, last: Duration) -> Result<Measured, String> {
+    async fn order(&mut self, how: &str, last: Duration) -> Result<Measured, String> {
         let (began, mut most_mb) = (Instant::now(), 0.0_f64);
         let pid = self.shop.pid().ok_or("the server does not run")?;
         let is_over = async || {
@@ -131,7 +132,7 @@ impl Evening {
         let mut took: Vec<Duration> = self.pairs.iter().flat_map(|pair| pair.took.iter().copied()).collect();
         took.sort_unstable();
         let p99 = took.get(took.len() * 99 / 100).copied().ok_or("nobody has ordered")?;
-        say(&format!("{} orders: {p99:?} for 99 of 100; the server had {most_mb:.1} MB at most", took.len()));
+        say(&format!("{} orders {how}: {p99:?} for 99 of 100; the server had {most_mb:.1} MB at most", took.len()));
         Ok(Measured { p99, most_mb })
     }
 
@@ -246,24 +247,12 @@ fn labelled(name: &str, label: &str, value: impl serde::Serialize) -> String {
 pub async fn run(options: &Options, folder: &Path) -> Result<Outcome, String> {
     let (last, mut missed) = (Duration::from_secs(options.seconds), vec![]);
     let mut calm = Evening::begin(options, &folder.join("calm"), 0).await?;
-    let usual = calm.order(last).await?;
-    calm.told().await?;
-    let mut found = calm.judge().await?;
-    // Orders that are placed now are cut, and counted no more.
-    let cuts = Faults { cut_after_accept: options.times, ..Faults::default() };
-    calm.texts.trouble(&cuts).await?;
-    let texts = &calm.texts;
-    calm.pairs = crowd(std::mem::take(&mut calm.pairs), async || Ok(texts.faults().await?.cut_after_accept == 0)).await?;
-    let took = calm.told().await?;
-    found.extend(calm.judge().await?);
-    say(&format!("{} connections were cut after a text was accepted; all was told {took:?} after the last", options.times));
-    let (mut diary, _) = calm.close().await?;
-
     let mut flood = Evening::begin(options, &folder.join("flood"), CAPACITY).await?;
-    let full = flood.order(last).await?;
+    let (usual, full) = tokio::try_join!(calm.order("without a flood", last), flood.order("in the flood", last))?;
     let took = flood.told().await?;
-    found.extend(flood.judge().await?);
+    let mut found = flood.judge().await?;
     let shed = flood.figures().await?.get(&skipped(Omitted::Shed)).copied().unwrap_or(0);
+    let (mut diary, Outcome { log, plant, .. }) = flood.close().await?;
     say(&format!("what must be told was told {took:?} after the flood, {shed} notices of progress were shed"));
     if shed == 0 {
         missed.push("nothing was shed: that was no flood".into());
@@ -277,7 +266,16 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Outcome, String> {
     if full.most_mb > usual.most_mb + MORE_MB {
         missed.push(format!("the server had {:.1} MB in the flood, and {:.1} MB without", full.most_mb, usual.most_mb));
     }
-    let (more, Outcome { log, plant, .. }) = flood.close().await?;
+    calm.told().await?;
+    found.extend(calm.judge().await?);
+    let cuts = Faults { cut_after_accept: options.times, ..Faults::default() };
+    calm.texts.trouble(&cuts).await?;
+    let texts = &calm.texts;
+    calm.pairs = crowd(std::mem::take(&mut calm.pairs), async || Ok(texts.faults().await?.cut_after_accept == 0)).await?;
+    let took = calm.told().await?;
+    found.extend(calm.judge().await?);
+    say(&format!("{} connections were cut after a text was accepted; all was told {took:?} after the last", options.times));
+    let (more, _) = calm.close().await?;
     diary.merge(more);
     found.extend(diary.wrong);
     let verdict =

@@ -7,10 +7,10 @@
 use super::{
     audit::{Bill, End, judge, moved},
     crowd::{Diary, Guest, crowd},
-    shop::{Asker, Shop},
+    shop::Shop,
 };
 use crate::{
-    chaos::{options::Options, run::Outcome, say},
+    chaos::{asker::Asker, options::Options, run::Outcome, say},
     http::{Answer, Broken, Host},
     life::order_body,
     oracle::finding::Class,

@@ -4,10 +4,10 @@ use super::{
     audit::{Bill, End, judge},
     crowd::{Diary, Guest, crowd},
     late::seen,
-    shop::{Asker, Shop},
+    shop::Shop,
 };
 use crate::{
-    chaos::{options::Options, run::Outcome, say},
+    chaos::{asker::Asker, options::Options, run::Outcome, say},
     http::Host,
     life::order_body,
     oracle::finding::Class,

@@ -5,10 +5,11 @@
 
 use super::{
     audit::{Bill, End, judge},
-    shop::{Asker, SETTLED, Shop},
+    shop::{SETTLED, Shop},
 };
 use crate::{
     chaos::{
+        asker::Asker,
         options::{Options, Scenario},
         run::Outcome,
         say,

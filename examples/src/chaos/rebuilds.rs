@@ -1,0 +1,103 @@
+//! Every view is built anew from history while people order: it comes out as it was, and can be read meanwhile.
+
+use super::{asker::Asker, plant::Plant, say};
+use crate::http::Host;
+use hyper::{Method, body::Bytes};
+use serde::Deserialize;
+use shared::Kind;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long one rebuild may take: far longer than any does.
+const GIVE_UP: Duration = Duration::from_secs(120);
+/// Between two looks at it and at its view.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What the server says of a rebuild.
+#[derive(Deserialize)]
+struct Rebuild {
+    state: String,
+    events: u64,
+    rows: u64,
+    differed: u64,
+    unsettled: u64,
+    reason: Option<String>,
+}
+
+/// What was seen of all of them.
+#[derive(Debug, Default)]
+struct Seen {
+    rebuilds: u32,
+    events: u64,
+    rows: u64,
+    reads: u32,
+    slowest: Duration,
+    missed: Vec<String>,
+}
+
+/// Builds every view anew, one after another, for so long; and each of them at least once.
+///
+/// # Errors
+/// A service does not answer, or nobody can log in.
+pub async fn play(plant: &mut Plant, last: Duration) -> Result<Vec<String>, String> {
+    let (host, accounts) = (Host::new(&plant.url())?, plant.cluster()?.accounts());
+    let (mut operator, mut reader) = (Asker::operator(&host, &accounts).await?, Asker::operator(&host, &accounts).await?);
+    // The document says which rows are views: those that can be rebuilt.
+    let document = operator.get("/openapi.json").await?;
+    let is_view = |kind: &Kind| document["paths"].get(path(*kind)).is_some();
+    let views: Vec<Kind> = Kind::ALL.iter().copied().filter(is_view).collect();
+    if views.is_empty() {
+        return Err("there is no view that can be rebuilt".into());
+    }
+    let (began, mut seen) = (Instant::now(), Seen::default());
+    while seen.rebuilds == 0 || began.elapsed() < last {
+        for view in views.iter().copied() {
+            let built = one(view, &mut operator, &mut reader, &mut seen).await?;
+            if built.state != "done" || built.differed > 0 || built.unsettled > 0 || built.rows == 0 {
+                let Rebuild { state, rows, differed, unsettled, reason, .. } = &built;
+                let why = reason.as_deref().unwrap_or("no reason given");
+                let name = view.name();
+                seen.missed.push(format!("{name}: {state} ({why}), {rows} rows, {differed} of them wrong, {unsettled} not compared"));
+            }
+            seen.rebuilds += 1;
+            seen.events += built.events;
+            seen.rows += built.rows;
+        }
+    }
+    say(&format!(
+        "{} rebuilds of {} rows from {} events; meanwhile {} reads, each answered, after {:?} at most",
+        seen.rebuilds, seen.rows, seen.events, seen.reads, seen.slowest
+    ));
+    Ok(seen.missed)
+}
+
+fn path(view: Kind) -> String {
+    format!("/ops/{}/rebuild/{}", view.context().name(), view.name())
+}
+
+/// Builds one anew, and reads it until that is done.
+async fn one(view: Kind, operator: &mut Asker, reader: &mut Asker, seen: &mut Seen) -> Result<Rebuild, String> {
+    let path = path(view);
+    let answer = operator.ask(Method::PUT, path.clone(), Bytes::new()).await.map_err(|e| e.to_string())?;
+    if !answer.is_good() {
+        return Err(format!("{path} was answered with {}", answer.status));
+    }
+    let began = Instant::now();
+    loop {
+        let asked = Instant::now();
+        let page = reader.ask(Method::GET, format!("/{}?size=20", view.route()), Bytes::new()).await;
+        if !page.is_ok_and(|page| page.is_good()) {
+            seen.missed.push(format!("{} could not be read while it was rebuilt", view.name()));
+        }
+        seen.reads += 1;
+        seen.slowest = seen.slowest.max(asked.elapsed());
+        let built: Rebuild = serde_json::from_value(operator.get(&path).await?).map_err(|e| e.to_string())?;
+        if built.state != "running" {
+            return Ok(built);
+        }
+        if began.elapsed() > GIVE_UP {
+            return Err(format!("{} is not rebuilt after {GIVE_UP:?}", view.name()));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
