@@ -1,7 +1,7 @@
 //! Every view is built anew from history while people order: it comes out as it was, and can be read meanwhile.
 
-use super::{asker::Asker, plant::Plant, say};
-use crate::http::Host;
+use super::{asker::Asker, plant::Plant, run::place, say};
+use crate::{http::Host, people::Party};
 use hyper::{Method, body::Bytes};
 use serde::Deserialize;
 use shared::Kind;
@@ -35,13 +35,40 @@ struct Seen {
     missed: Vec<String>,
 }
 
-/// Builds every view anew, one after another, for so long; and each of them at least once.
+/// Those who read views.
+struct Readers {
+    party: Party,
+    operator: Asker,
+}
+
+impl Readers {
+    /// Reads a view as whoever may. False when that is not answered; nobody reads how others want their notices.
+    async fn read(&mut self, view: Kind) -> bool {
+        let party = &mut self.party;
+        let (reader, path) = match view {
+            Kind::Preference => return true,
+            Kind::LedgerEntry => {
+                let page = self.operator.ask(Method::GET, format!("/{}", view.route()), Bytes::new()).await;
+                return page.is_ok_and(|page| page.is_good());
+            }
+            Kind::DeliveryInfo => (&mut party.rider, format!("/{}", view.route())),
+            Kind::Storefront | Kind::ShopPage => (&mut party.customer, format!("/{}/{}", view.route(), party.store)),
+            _ => (&mut party.customer, format!("/{}", view.route())),
+        };
+        reader.ask(Method::GET, path, None, Bytes::new()).await.is_ok_and(|page| page.is_good())
+    }
+}
+
+/// Builds every view anew, one after another, for so long; and each of them at least once. The readers live at the place
+/// of this number, where nobody else does.
 ///
 /// # Errors
 /// A service does not answer, or nobody can log in.
-pub async fn play(plant: &mut Plant, last: Duration) -> Result<Vec<String>, String> {
+pub async fn play(plant: &mut Plant, last: Duration, number: usize) -> Result<Vec<String>, String> {
     let (host, accounts) = (Host::new(&plant.url())?, plant.cluster()?.accounts());
-    let (mut operator, mut reader) = (Asker::operator(&host, &accounts).await?, Asker::operator(&host, &accounts).await?);
+    let mut operator = Asker::operator(&host, &accounts).await?;
+    let party = Party::gather(&host, "chaos-readers", place(number)).await.map_err(|e| e.to_string())?;
+    let mut readers = Readers { party, operator: Asker::operator(&host, &accounts).await? };
     // The document says which rows are views: those that can be rebuilt.
     let document = operator.get("/openapi.json").await?;
     let is_view = |kind: &Kind| document["paths"].get(path(*kind)).is_some();
@@ -52,7 +79,7 @@ pub async fn play(plant: &mut Plant, last: Duration) -> Result<Vec<String>, Stri
     let (began, mut seen) = (Instant::now(), Seen::default());
     while seen.rebuilds == 0 || began.elapsed() < last {
         for view in views.iter().copied() {
-            let built = one(view, &mut operator, &mut reader, &mut seen).await?;
+            let built = one(view, &mut operator, &mut readers, &mut seen).await?;
             if built.state != "done" || built.differed > 0 || built.unsettled > 0 || built.rows == 0 {
                 let Rebuild { state, rows, differed, unsettled, reason, .. } = &built;
                 let why = reason.as_deref().unwrap_or("no reason given");
@@ -65,7 +92,7 @@ pub async fn play(plant: &mut Plant, last: Duration) -> Result<Vec<String>, Stri
         }
     }
     say(&format!(
-        "{} rebuilds of {} rows from {} events; meanwhile {} reads, each answered, after {:?} at most",
+        "{} rebuilds of {} rows from {} events; meanwhile {} reads, answered after {:?} at most",
         seen.rebuilds, seen.rows, seen.events, seen.reads, seen.slowest
     ));
     Ok(seen.missed)
@@ -76,7 +103,7 @@ fn path(view: Kind) -> String {
 }
 
 /// Builds one anew, and reads it until that is done.
-async fn one(view: Kind, operator: &mut Asker, reader: &mut Asker, seen: &mut Seen) -> Result<Rebuild, String> {
+async fn one(view: Kind, operator: &mut Asker, readers: &mut Readers, seen: &mut Seen) -> Result<Rebuild, String> {
     let path = path(view);
     let answer = operator.ask(Method::PUT, path.clone(), Bytes::new()).await.map_err(|e| e.to_string())?;
     if !answer.is_good() {
@@ -85,8 +112,7 @@ async fn one(view: Kind, operator: &mut Asker, reader: &mut Asker, seen: &mut Se
     let began = Instant::now();
     loop {
         let asked = Instant::now();
-        let page = reader.ask(Method::GET, format!("/{}?size=20", view.route()), Bytes::new()).await;
-        if !page.is_ok_and(|page| page.is_good()) {
+        if !readers.read(view).await {
             seen.missed.push(format!("{} could not be read while it was rebuilt", view.name()));
         }
         seen.reads += 1;

@@ -96,7 +96,7 @@ pub async fn play(one: Scenario, plant: &mut Plant, options: &Options, insist: &
         Scenario::ServiceKills => services(plant, seed).await,
         Scenario::ReplicaDies => replica(plant).await,
         Scenario::RollingRestart => rolling(plant, insist).await,
-        Scenario::ViewRebuild => rebuilds::play(plant, last).await,
+        Scenario::ViewRebuild => rebuilds::play(plant, last, usize::from(options.clients) + 1).await,
         Scenario::ProviderHung
         | Scenario::ProviderFailing
         | Scenario::ProviderSlow
