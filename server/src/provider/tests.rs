@@ -35,6 +35,22 @@ async fn the_same_key_moves_money_once_also_after_a_restart() {
     }
 }
 
+#[test]
+fn many_may_begin_the_same_journal_at_once() {
+    for _ in 0..20 {
+        let dir = tempfile::tempdir().unwrap();
+        let start = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            let open = || {
+                start.wait();
+                Simulator::open(dir.path()).map(drop)
+            };
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+            all.into_iter().for_each(|one| one.join().unwrap().unwrap());
+        });
+    }
+}
+
 #[tokio::test]
 async fn a_card_answers_as_it_is_named_and_a_no_stays_a_no() {
     let dir = tempfile::tempdir().unwrap();
