@@ -1,10 +1,10 @@
 //! Every view is built anew from history while people order: it comes out as it was, and can be read meanwhile.
 
 use super::{asker::Asker, plant::Plant, run::place, say};
-use crate::{http::Host, people::Party};
+use crate::{http::Host, life::order_body, people::Party};
 use hyper::{Method, body::Bytes};
 use serde::Deserialize;
-use shared::Kind;
+use shared::{Kind, OrderId};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -12,6 +12,11 @@ use tokio::time::Instant;
 const GIVE_UP: Duration = Duration::from_secs(120);
 /// Between two looks at it and at its view.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// How long an operator's login is used: it lasts a quarter of an hour.
+const LOGIN: Duration = Duration::from_secs(300);
+/// How long a reader may wait meanwhile: people notice more.
+const AT_MOST: Duration = Duration::from_secs(1);
 
 /// What the server says of a rebuild.
 #[derive(Deserialize)]
@@ -38,6 +43,8 @@ struct Seen {
 /// Those who read views.
 struct Readers {
     party: Party,
+    /// The customer's.
+    order: OrderId,
     operator: Asker,
 }
 
@@ -53,7 +60,7 @@ impl Readers {
             }
             Kind::DeliveryInfo => (&mut party.rider, format!("/{}", view.route())),
             Kind::Storefront | Kind::ShopPage => (&mut party.customer, format!("/{}/{}", view.route(), party.store)),
-            _ => (&mut party.customer, format!("/{}", view.route())),
+            _ => (&mut party.customer, format!("/{}/{}", view.route(), self.order)),
         };
         reader.ask(Method::GET, path, None, Bytes::new()).await.is_ok_and(|page| page.is_good())
     }
@@ -66,9 +73,22 @@ impl Readers {
 /// A service does not answer, or nobody can log in.
 pub async fn play(plant: &mut Plant, last: Duration, number: usize) -> Result<Vec<String>, String> {
     let (host, accounts) = (Host::new(&plant.url())?, plant.cluster()?.accounts());
+    if plant.cluster()?.of(Kind::MyPage.context().name()).count() > 1 {
+        return Err("a rebuild is known to the process that is at it: run this with one replica".into());
+    }
     let mut operator = Asker::operator(&host, &accounts).await?;
-    let party = Party::gather(&host, "chaos-readers", place(number)).await.map_err(|e| e.to_string())?;
-    let mut readers = Readers { party, operator: Asker::operator(&host, &accounts).await? };
+    let mut party = Party::gather(&host, "chaos-readers", place(number)).await.map_err(|e| e.to_string())?;
+    let body = order_body(&party, 1, "card");
+    let placed = party.customer.ask(Method::POST, "/orders".into(), Some("read"), body).await.map_err(|e| e.to_string())?;
+    let order = placed.made().and_then(OrderId::parse).ok_or_else(|| format!("the readers' order was answered with {}", placed.status))?;
+    let mut readers = Readers { party, order, operator: Asker::operator(&host, &accounts).await? };
+    let began = Instant::now();
+    while !readers.read(Kind::MyPage).await {
+        if began.elapsed() > GIVE_UP {
+            return Err("the readers' order is on no page".into());
+        }
+        tokio::time::sleep(LOOK).await;
+    }
     // The document says which rows are views: those that can be rebuilt.
     let document = operator.get("/openapi.json").await?;
     let is_view = |kind: &Kind| document["paths"].get(path(*kind)).is_some();
@@ -76,8 +96,13 @@ pub async fn play(plant: &mut Plant, last: Duration, number: usize) -> Result<Ve
     if views.is_empty() {
         return Err("there is no view that can be rebuilt".into());
     }
-    let (began, mut seen) = (Instant::now(), Seen::default());
+    let (began, mut logged_in, mut seen) = (Instant::now(), Instant::now(), Seen::default());
     while seen.rebuilds == 0 || began.elapsed() < last {
+        readers.party.renew().await.map_err(|e| e.to_string())?;
+        if logged_in.elapsed() > LOGIN {
+            (operator, readers.operator) = (Asker::operator(&host, &accounts).await?, Asker::operator(&host, &accounts).await?);
+            logged_in = Instant::now();
+        }
         for view in views.iter().copied() {
             let built = one(view, &mut operator, &mut readers, &mut seen).await?;
             if built.state != "done" || built.differed > 0 || built.unsettled > 0 || built.rows == 0 {
@@ -95,6 +120,9 @@ pub async fn play(plant: &mut Plant, last: Duration, number: usize) -> Result<Ve
         "{} rebuilds of {} rows from {} events; meanwhile {} reads, answered after {:?} at most",
         seen.rebuilds, seen.rows, seen.events, seen.reads, seen.slowest
     ));
+    if seen.slowest > AT_MOST {
+        seen.missed.push(format!("a reader waited for {:?}", seen.slowest));
+    }
     Ok(seen.missed)
 }
 

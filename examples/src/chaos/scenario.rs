@@ -96,7 +96,12 @@ pub async fn play(one: Scenario, plant: &mut Plant, options: &Options, insist: &
         Scenario::ServiceKills => services(plant, seed).await,
         Scenario::ReplicaDies => replica(plant).await,
         Scenario::RollingRestart => rolling(plant, insist).await,
-        Scenario::ViewRebuild => rebuilds::play(plant, last, usize::from(options.clients) + 1).await,
+        Scenario::ViewRebuild => {
+            let before = steady.seen();
+            rebuilds::play(plant, last, usize::from(options.clients) + 1)
+                .await
+                .map(|missed| missed.into_iter().chain(accepted(before, steady.seen())).collect())
+        }
         Scenario::ProviderHung
         | Scenario::ProviderFailing
         | Scenario::ProviderSlow

@@ -21,11 +21,19 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use std::{
     convert::Infallible,
+    net::SocketAddr,
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
-use tokio::{net::TcpStream, sync::oneshot, time::timeout};
+use tokio::{
+    net::{TcpStream, lookup_host},
+    sync::oneshot,
+    time::{sleep, timeout},
+};
 
 /// How long a connection to a service may take to be made: they are near.
 const CONNECT_WAIT: Duration = Duration::from_secs(1);
@@ -41,6 +49,8 @@ pub struct Connections {
     address: String,
     /// Without a request; the one that was used last is the last.
     idle: Mutex<Vec<Connection>>,
+    /// Whether somebody closes those that nobody uses any more.
+    is_swept: AtomicBool,
 }
 
 struct Connection {
@@ -53,8 +63,8 @@ struct Connection {
 impl Connections {
     /// None yet.
     pub fn to(at: &Authority) -> Arc<Self> {
-        let address = if at.port().is_some() { at.to_string() } else { format!("{at}:{HTTP_PORT}") };
-        Arc::new(Self { address, idle: Mutex::default() })
+        let address = format!("{}:{}", at.host(), at.port_u16().unwrap_or(HTTP_PORT));
+        Arc::new(Self { address, idle: Mutex::default(), is_swept: AtomicBool::new(false) })
     }
 
     /// Asks over one of them, or over a new one. The head of an answer, or why there is none.
@@ -64,7 +74,7 @@ impl Connections {
         loop {
             let (connection, is_new) = match self.take() {
                 Some(connection) => (connection, false),
-                None => (self.connect().await?, true),
+                None => (self.connect().await.ok_or(Cause::Untouched)?, true),
             };
             match connection.send(request).await {
                 Ok((response, connection)) => {
@@ -86,12 +96,25 @@ impl Connections {
         }
     }
 
-    async fn connect(&self) -> Result<Connection, Cause> {
-        let stream = timeout(CONNECT_WAIT, TcpStream::connect(&*self.address)).await;
-        let stream = stream.ok().and_then(Result::ok).ok_or(Cause::Untouched)?;
+    /// A new one, if any address of the name takes it: a name may have several, and one that does not answer must leave time
+    /// for the others.
+    async fn connect(self: &Arc<Self>) -> Option<Connection> {
+        let addresses: Vec<SocketAddr> = timeout(CONNECT_WAIT, lookup_host(&*self.address)).await.ok()?.ok()?.collect();
+        let wait = CONNECT_WAIT / u32::try_from(addresses.len()).ok()?.max(1);
+        for address in addresses {
+            match timeout(wait, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => return self.begin(stream).await,
+                Ok(Err(error)) => tracing::debug!(%address, %error, "a service takes no connection"),
+                Err(_) => tracing::debug!(%address, "a service takes no connection in time"),
+            }
+        }
+        None
+    }
+
+    async fn begin(self: &Arc<Self>, stream: TcpStream) -> Option<Connection> {
         // A request that waits for the next one to fill a packet is late; that it may wait does no harm.
         let _ = stream.set_nodelay(true);
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| Cause::Untouched)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
         let (alive, ended) = oneshot::channel();
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -99,14 +122,30 @@ impl Connections {
             }
             drop(alive);
         });
-        Ok(Connection { sender, ended, used: Instant::now() })
+        self.sweep();
+        Some(Connection { sender, ended, used: Instant::now() })
+    }
+
+    /// Closes those that nobody has used for long, from now on.
+    fn sweep(self: &Arc<Self>) {
+        if self.is_swept.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let all = Arc::downgrade(self);
+        tokio::spawn(async move {
+            loop {
+                sleep(IDLE / 2).await;
+                let Some(all) = all.upgrade() else { return };
+                all.idle().retain(Connection::is_usable);
+            }
+        });
     }
 
     /// The one that was used last, of those that still are.
     fn take(&self) -> Option<Connection> {
         let mut idle = self.idle();
         while let Some(connection) = idle.pop() {
-            if connection.sender.is_ready() && connection.used.elapsed() < IDLE {
+            if connection.is_usable() {
                 return Some(connection);
             }
         }
@@ -129,8 +168,6 @@ impl Connections {
     fn put(&self, mut connection: Connection) {
         connection.used = Instant::now();
         let mut idle = self.idle();
-        let old = idle.partition_point(|connection| connection.used.elapsed() >= IDLE);
-        idle.drain(..old);
         if idle.len() < MAX_IDLE {
             idle.push(connection);
         }
@@ -142,6 +179,10 @@ impl Connections {
 }
 
 impl Connection {
+    fn is_usable(&self) -> bool {
+        self.sender.is_ready() && self.used.elapsed() < IDLE
+    }
+
     /// Sends a request. The head of the answer, and the connection unless it has ended.
     async fn send(mut self, request: Request) -> Result<(Response<Incoming>, Option<Self>), TrySendError<Request>> {
         let mut answer = pin!(self.sender.try_send_request(request));

@@ -66,7 +66,9 @@ impl Service {
 fn backend(url: &str) -> Result<Backend, String> {
     let wanted = || format!("{url}: a URL such as http://127.0.0.1:8081 is wanted");
     let uri: Uri = url.parse().map_err(|_| wanted())?;
-    let authority = uri.authority().filter(|authority| !authority.as_str().contains('@') && !authority.host().is_empty());
+    let has_port = |authority: &Authority| authority.as_str() == authority.host() || authority.port_u16().is_some();
+    let is_plain = |authority: &Authority| !authority.as_str().contains('@') && !authority.host().is_empty() && has_port(authority);
+    let authority = uri.authority().filter(|authority| is_plain(authority));
     let whole = uri.scheme_str() == Some("http") && matches!(uri.path(), "" | "/") && uri.query().is_none();
     authority.filter(|_| whole).cloned().map(Backend::Remote).ok_or_else(wanted)
 }

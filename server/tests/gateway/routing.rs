@@ -83,6 +83,8 @@ fn a_table_that_cannot_be_meant_is_refused() {
         ("[[backends]]\nname='x'\nurls=['https://a']\n", "a URL such as"),
         ("[[backends]]\nname='x'\nurls=['http://u:p@a']\n", "a URL such as"),
         ("[[backends]]\nname='x'\nurls=['http://a/b']\n", "a URL such as"),
+        ("[[backends]]\nname='x'\nurls=['http://a:']\n", "a URL such as"),
+        ("[[backends]]\nname='x'\nurls=['http://a:99999']\n", "a URL such as"),
         ("[[backends]]\nname='x'\nurls=['http://a']\ntimeout_ms=0\n", "timeout_ms"),
         ("[[backends]]\nname='x'\nurl='http://a'\n", "unknown field"),
     ] {
