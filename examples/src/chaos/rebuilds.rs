@@ -1,10 +1,10 @@
 //! Every view is built anew from history while people order: it comes out as it was, and can be read meanwhile.
 
 use super::{asker::Asker, plant::Plant, run::place, say};
-use crate::{http::Host, life::order_body, people::Party};
+use crate::{http::Host, people::Party};
 use hyper::{Method, body::Bytes};
 use serde::Deserialize;
-use shared::{Kind, OrderId};
+use shared::Kind;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -43,8 +43,6 @@ struct Seen {
 /// Those who read views.
 struct Readers {
     party: Party,
-    /// The customer's.
-    order: OrderId,
     operator: Asker,
 }
 
@@ -60,7 +58,7 @@ impl Readers {
             }
             Kind::DeliveryInfo => (&mut party.rider, format!("/{}", view.route())),
             Kind::Storefront | Kind::ShopPage => (&mut party.customer, format!("/{}/{}", view.route(), party.store)),
-            _ => (&mut party.customer, format!("/{}/{}", view.route(), self.order)),
+            _ => (&mut party.customer, format!("/{}", view.route())),
         };
         reader.ask(Method::GET, path, None, Bytes::new()).await.is_ok_and(|page| page.is_good())
     }
@@ -77,18 +75,8 @@ pub async fn play(plant: &mut Plant, last: Duration, number: usize) -> Result<Ve
         return Err("a rebuild is known to the process that is at it: run this with one replica".into());
     }
     let mut operator = Asker::operator(&host, &accounts).await?;
-    let mut party = Party::gather(&host, "chaos-readers", place(number)).await.map_err(|e| e.to_string())?;
-    let body = order_body(&party, 1, "card");
-    let placed = party.customer.ask(Method::POST, "/orders".into(), Some("read"), body).await.map_err(|e| e.to_string())?;
-    let order = placed.made().and_then(OrderId::parse).ok_or_else(|| format!("the readers' order was answered with {}", placed.status))?;
-    let mut readers = Readers { party, order, operator: Asker::operator(&host, &accounts).await? };
-    let began = Instant::now();
-    while !readers.read(Kind::MyPage).await {
-        if began.elapsed() > GIVE_UP {
-            return Err("the readers' order is on no page".into());
-        }
-        tokio::time::sleep(LOOK).await;
-    }
+    let party = Party::gather(&host, "chaos-readers", place(number)).await.map_err(|e| e.to_string())?;
+    let mut readers = Readers { party, operator: Asker::operator(&host, &accounts).await? };
     // The document says which rows are views: those that can be rebuilt.
     let document = operator.get("/openapi.json").await?;
     let is_view = |kind: &Kind| document["paths"].get(path(*kind)).is_some();
