@@ -12,7 +12,6 @@ use tokio::time::Instant;
 const GIVE_UP: Duration = Duration::from_secs(120);
 /// Between two looks at it and at its view.
 const LOOK: Duration = Duration::from_millis(20);
-
 /// How long an operator's login is used: it lasts a quarter of an hour.
 const LOGIN: Duration = Duration::from_secs(300);
 /// How long a reader may wait meanwhile: people notice more.

@@ -1,7 +1,8 @@
 //! Ten times the texts that their company takes: ordering is as quick as without, what must be told is told soon after, and
 //! what is left out is counted. The same people do the same things in two places at the same time, one of them with a
-//! company that takes everything: whatever else the machine does is done to both, and only the flood makes a difference.
-//! Then connections are cut after a text was accepted: no text goes out twice.
+//! company that takes everything: whatever else the machine does is done to both. What the flood takes from both of them,
+//! such as a processor, is not seen by that; how long placing an order took is said for each. Then connections are cut
+//! after a text was accepted: no text goes out twice.
 
 use super::{
     crowd::{Diary, Guest, crowd},
@@ -268,6 +269,7 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Outcome, String> {
     }
     calm.told().await?;
     found.extend(calm.judge().await?);
+    // Orders that are placed now are cut, and counted no more.
     let cuts = Faults { cut_after_accept: options.times, ..Faults::default() };
     calm.texts.trouble(&cuts).await?;
     let texts = &calm.texts;
