@@ -27,6 +27,8 @@ pub struct Config {
     pub jitter_percent: u64,
     /// Calls that are let through to see whether it works again; all must be good.
     pub probes: u32,
+    /// Good health checks in a row after which it probes at once, however long it is open yet.
+    pub checks: u32,
 }
 
 impl Default for Config {
@@ -41,6 +43,8 @@ impl Default for Config {
             max_open_ms: 30_000,
             jitter_percent: 20,
             probes: 3,
+            // Of something that answers half of its calls, one run of checks in 4,096 is as long.
+            checks: 12,
         }
     }
 }
@@ -121,9 +125,20 @@ struct Part {
 
 #[derive(Debug)]
 enum Phase {
-    Closed { parts: [Part; PARTS] },
-    Open { until_ms: u64 },
-    HalfOpen { out: u32, good: u32 },
+    Closed {
+        parts: [Part; PARTS],
+    },
+    /// `checks` were good in a row, where checks are believed.
+    Open {
+        until_ms: u64,
+        checks: Option<u32>,
+    },
+    /// `early` when checks have led here, and not the time.
+    HalfOpen {
+        out: u32,
+        good: u32,
+        early: bool,
+    },
 }
 
 /// One breaker, for one thing that is called.
@@ -153,13 +168,13 @@ impl Breaker {
             Some(_) => return Ok(Permit { epoch: self.epoch, counted: false }),
             None => {}
         }
-        if let Phase::Open { until_ms } = self.phase {
+        if let Phase::Open { until_ms, .. } = self.phase {
             if now_ms < until_ms {
                 return Err(Refused { retry_ms: until_ms - now_ms });
             }
-            self.enter(Phase::HalfOpen { out: 0, good: 0 });
+            self.enter(Phase::HalfOpen { out: 0, good: 0, early: false });
         }
-        if let Phase::HalfOpen { out, good } = &mut self.phase {
+        if let Phase::HalfOpen { out, good, .. } = &mut self.phase {
             if *out + *good >= self.config.probes {
                 // A probe is answered or given up within the time of a slow call, mostly.
                 return Err(Refused { retry_ms: self.config.slow_ms });
@@ -206,7 +221,7 @@ impl Breaker {
                 }
             }
             Phase::HalfOpen { .. } if failed || slow => self.open(now_ms, random),
-            Phase::HalfOpen { out, good } => {
+            Phase::HalfOpen { out, good, .. } => {
                 *out = out.saturating_sub(1);
                 *good += 1;
                 if *good >= self.config.probes {
@@ -224,6 +239,27 @@ impl Breaker {
             && permit.epoch == self.epoch
         {
             *out = out.saturating_sub(1);
+        }
+    }
+
+    /// Whether the health of what is called should be asked after: nothing else passes, and the answer would be believed.
+    pub fn wants_check(&self, now_ms: u64) -> bool {
+        self.forced.is_none() && matches!(self.phase, Phase::Open { until_ms, checks: Some(_) } if now_ms < until_ms)
+    }
+
+    /// Tells how a health check went. Enough good ones in a row end the time that it is open, and probes pass at once.
+    ///
+    /// A check is no call: what answers checks may refuse every call. So checks that were wrong about the probes are not
+    /// believed again before the time of the next opening is over.
+    pub fn checked(&mut self, is_good: bool, now_ms: u64) {
+        if !self.wants_check(now_ms) {
+            return;
+        }
+        if let Phase::Open { checks: Some(checks), .. } = &mut self.phase {
+            *checks = if is_good { *checks + 1 } else { 0 };
+            if *checks >= self.config.checks {
+                self.enter(Phase::HalfOpen { out: 0, good: 0, early: true });
+            }
         }
     }
 
@@ -245,7 +281,7 @@ impl Breaker {
             (Some(forced), _) if forced.open => State::ForcedOpen,
             (Some(_), _) => State::ForcedClosed,
             (None, Phase::Closed { .. }) => State::Closed,
-            (None, Phase::Open { until_ms }) if now_ms < *until_ms => State::Open,
+            (None, Phase::Open { until_ms, .. }) if now_ms < *until_ms => State::Open,
             (None, Phase::Open { .. } | Phase::HalfOpen { .. }) => State::HalfOpen,
         }
     }
@@ -254,8 +290,8 @@ impl Breaker {
     pub fn shut_ms(&self, now_ms: u64) -> Option<u64> {
         match (&self.forced, &self.phase) {
             (Some(forced), _) => forced.open.then_some(self.config.open_ms),
-            (None, Phase::Open { until_ms }) => until_ms.checked_sub(now_ms).filter(|left| *left > 0),
-            (None, Phase::HalfOpen { out, good }) => (*out + *good >= self.config.probes).then_some(self.config.slow_ms),
+            (None, Phase::Open { until_ms, .. }) => until_ms.checked_sub(now_ms).filter(|left| *left > 0),
+            (None, Phase::HalfOpen { out, good, .. }) => (*out + *good >= self.config.probes).then_some(self.config.slow_ms),
             (None, Phase::Closed { .. }) => None,
         }
     }
@@ -280,7 +316,8 @@ impl Breaker {
         // Between `spread` shorter and `spread` longer, and never longer than the longest.
         let wait = (doubled - spread).saturating_add(random % (2 * spread + 1)).min(config.max_open_ms);
         self.opened = self.opened.saturating_add(1);
-        self.enter(Phase::Open { until_ms: now_ms.saturating_add(wait) });
+        let misled = matches!(self.phase, Phase::HalfOpen { early: true, .. });
+        self.enter(Phase::Open { until_ms: now_ms.saturating_add(wait), checks: (!misled).then_some(0) });
     }
 }
 

@@ -78,6 +78,59 @@ fn a_slow_probe_is_no_good_probe_and_one_given_up_makes_room() {
     assert_eq!(breaker.state(5_000), State::Open);
 }
 
+/// Health checks at one moment, all good or all bad.
+fn checks(breaker: &mut Breaker, now: u64, count: u32, are_good: bool) {
+    (0..count).for_each(|_| breaker.checked(are_good, now));
+}
+
+#[test]
+fn good_checks_in_a_row_let_it_probe_before_its_time() {
+    let mut breaker = Breaker::new(Config { jitter_percent: 0, ..Config::default() });
+    assert!(!breaker.wants_check(0), "nothing is wrong");
+    calls(&mut breaker, 0, 20, 20, 0);
+    assert!(breaker.wants_check(0));
+    checks(&mut breaker, 10, 11, true);
+    checks(&mut breaker, 10, 1, false);
+    checks(&mut breaker, 10, 11, true);
+    assert_eq!(breaker.state(10), State::Open, "twelve, but not in a row");
+    checks(&mut breaker, 10, 1, true);
+    assert_eq!((breaker.state(10), breaker.shut_ms(10), breaker.wants_check(10)), (State::HalfOpen, None, false));
+    let probes: Vec<_> = (0..3).map(|_| breaker.admit(10).unwrap()).collect();
+    assert!(breaker.admit(10).is_err(), "a fourth probe");
+    probes.into_iter().for_each(|permit| breaker.done(permit, false, 1, 10, 0));
+    assert_eq!(breaker.state(10), State::Closed);
+    // Checks that arrive late change nothing.
+    checks(&mut breaker, 10, 100, true);
+    assert_eq!(breaker.state(10), State::Closed);
+}
+
+#[test]
+fn checks_that_were_wrong_are_not_believed_the_next_time() {
+    let mut breaker = Breaker::new(Config { jitter_percent: 0, ..Config::default() });
+    calls(&mut breaker, 0, 20, 20, 0);
+    checks(&mut breaker, 1_000, 12, true);
+    let permit = breaker.admit(1_000).unwrap();
+    breaker.done(permit, true, 1, 1_000, 0);
+    assert_eq!((breaker.shut_ms(1_000), breaker.wants_check(1_000)), (Some(10_000), false));
+    checks(&mut breaker, 1_000, 100, true);
+    assert_eq!(breaker.admit(10_999).unwrap_err(), Refused { retry_ms: 1 });
+    // Its time is over, the probe was bad again: now they may be right.
+    let permit = breaker.admit(11_000).unwrap();
+    breaker.done(permit, true, 1, 11_000, 0);
+    assert!(breaker.wants_check(11_000));
+    checks(&mut breaker, 11_000, 12, true);
+    assert_eq!(breaker.state(11_000), State::HalfOpen);
+}
+
+#[test]
+fn checks_have_no_say_against_an_operator() {
+    let mut breaker = Breaker::new(Config::default());
+    breaker.force(Some(Forced { open: true, reason: "a drill".into() }));
+    assert!(!breaker.wants_check(0));
+    checks(&mut breaker, 0, 100, true);
+    assert_eq!(breaker.state(0), State::ForcedOpen);
+}
+
 #[test]
 fn calls_of_an_earlier_state_say_nothing() {
     let mut breaker = Breaker::new(Config { jitter_percent: 0, ..Config::default() });
@@ -125,8 +178,11 @@ fn whatever_happens_it_neither_sticks_nor_floods() {
                 Ok(permit) => out.push(permit),
                 Err(refused) => assert!(refused.retry_ms >= 1 && refused.retry_ms <= config.max_open_ms, "{refused:?}"),
             }
-            if half_open && let super::Phase::HalfOpen { out, good } = &breaker.phase {
+            if half_open && let super::Phase::HalfOpen { out, good, .. } = &breaker.phase {
                 assert!(*out + *good <= config.probes);
+            }
+            if next(&mut seed).is_multiple_of(8) {
+                checks(&mut breaker, now, 8, true);
             }
             let (which, fate) = (next(&mut seed), next(&mut seed));
             if !out.is_empty() && !fate.is_multiple_of(3) {

@@ -3,10 +3,11 @@
 //! so nothing is forgotten in a crash; and the outside world sees a name that repeats, so nothing is done twice.
 //!
 //! - [`rounds`]: which row is worked on when. [`pay`], [`notify`], [`outcomes`]: what is done with it.
-//! - [`till`]: the breaker, the deadline and the budget before the payment provider.
+//! - [`till`]: the breaker, the deadline and the budget before the payment provider. [`health`]: how it is while all wait.
 
 mod budget;
 mod gate;
+mod health;
 mod notify;
 mod outcomes;
 mod pay;
@@ -50,6 +51,13 @@ pub fn start_pay(engine: &Arc<Engine>, provider: Arc<dyn Provider>, stopping: &C
     engine.metrics.also(move |page| figures.measure(page));
     let pay = Arc::new(pay::Pay { engine: engine.clone(), till: till.clone() });
     let nudge = rounds::start(engine, (Kind::Payment, domain::payment::DUE), pay::AT_ONCE, pay, stopping);
+    let (watched, stopping) = (till.clone(), stopping.clone());
+    tokio::spawn(async move {
+        tokio::select! {
+            () = health::watch(&watched) => {}
+            () = stopping.cancelled() => {}
+        }
+    });
     Arc::new(Payments { till, nudge })
 }
 

@@ -26,6 +26,8 @@ const CALL: Duration = Duration::from_secs(3);
 /// Keys without an answer that are remembered: some minutes of failures at a thousand orders a second. One that is
 /// forgotten is asked under its old key without a look first, which the provider takes for what it is, a repeat.
 const MAX_OPEN: usize = 65_536;
+/// What is looked up to learn whether the provider is well: no movement has this name, and to say so it must look.
+const CHECK: &str = "baemin-health-check";
 
 /// Which way the money goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,6 +212,28 @@ impl Till {
             Way::Charge => self.provider.charge(ask).await,
             Way::Refund => self.provider.refund(ask).await,
         }
+    }
+
+    /// Whether nothing is let through, and the provider should be asked how it is.
+    pub fn wants_check(&self) -> bool {
+        self.lock().breaker.wants_check(self.clock_ms())
+    }
+
+    /// Asks the provider how it is, with a question that moves nothing; true when it answered well and in time. It is a
+    /// call like others, and what it shows may let others through.
+    pub async fn check(&self) -> bool {
+        {
+            let mut inner = self.lock();
+            inner.calls += 1;
+            inner.budget.spend();
+        }
+        let answer = tokio::time::timeout(self.slow, self.provider.look_up(CHECK)).await;
+        let is_good = answer.is_ok_and(|found| found != Some(Answer::Unknown));
+        let mut inner = self.lock();
+        inner.breaker.checked(is_good, self.clock_ms());
+        inner.budget.answered(is_good);
+        self.noted(&mut inner);
+        is_good
     }
 
     /// Does with the breaker what an operator wants; `None` lets it decide again.
