@@ -117,7 +117,8 @@ fn kept(stage: &Stage) {
     assert!(run(stage, "choi", "ops breaker").contains("forced open"));
 
     let order = "customer order --store 교촌치킨 --item 후라이드=1";
-    let korean = ends(stage, "kim", order, 75);
+    // The order is there: whoever tries again what ends with 75 shall not have two.
+    let korean = run(stage, "kim", order);
     for word in ["결제대기", "주문은 보관했고", "약 5초 뒤에 직접 결제할 수 있어요", "customer pay ord_"] {
         assert!(korean.contains(word), "no {word}:\n{korean}");
     }
@@ -131,7 +132,34 @@ fn kept(stage: &Stage) {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(ends(stage, "kim", "customer pay last", 5).contains("이미 결제한 주문이에요"));
+    difference_kept(stage);
     reconciled(stage);
+}
+
+/// An order that is paid is changed for a dearer one while the provider is not asked: nobody is told that the difference is paid.
+fn difference_kept(stage: &Stage) {
+    let becomes = |quantity: u32| {
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            let shown = stage.ask("kim", "status show last").unwrap();
+            if shown["status"] == "placed" && shown["basket"]["lines"][0]["quantity"] == quantity {
+                return;
+            }
+            assert!(Instant::now() < give_up, "it was never placed with {quantity}: {shown}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    becomes(1);
+    run(stage, "ops", "ops breaker --force open --reason 점검");
+    let changed = run(stage, "kim", "customer change last --item 후라이드=2");
+    for word in ["추가 결제 18,000원", "customer pay ord_"] {
+        assert!(changed.contains(word), "no {word}:\n{changed}");
+    }
+    let kept = ends(stage, "kim", "customer pay last", 75);
+    assert!(kept.contains("추가 결제가 늦어지고 있어요") && !kept.contains("결제했어요"), "{kept}");
+    run(stage, "ops", "ops breaker --release");
+    becomes(2);
+    assert!(ends(stage, "kim", "customer pay last", 5).contains("이미 결제한 주문이에요"));
 }
 
 /// The books are compared, and a hole in them ends with another code, so that a script notices.

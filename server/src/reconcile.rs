@@ -11,7 +11,7 @@ use crate::{
 use domain::{
     Row,
     clock::{self, day_begins},
-    payment::provider_key,
+    payment::{Due, provider_key},
 };
 use serde::Serialize;
 use shared::{Kind, Millis, OrderId, Won, api::LedgerAccount};
@@ -71,6 +71,15 @@ pub struct Difference {
     pub provider: Side,
     /// True while a movement of the order is on its way: then the difference ends by itself.
     pub waits: bool,
+}
+
+impl Difference {
+    /// Whether what the provider has and the ledger has not is what is still due. What only the ledger has never is.
+    fn is_on_its_way(&self, due: &[Due]) -> bool {
+        let of = |refund: bool| due.iter().filter(|due| due.charge.is_none() == refund).map(|due| due.amount).sum::<Won>();
+        let is_due = |here: &Sum, there: &Sum, due: Won| (Won::ZERO..=due).contains(&(there.won - here.won));
+        is_due(&self.ledger.charges, &self.provider.charges, of(false)) && is_due(&self.ledger.refunds, &self.provider.refunds, of(true))
+    }
 }
 
 /// The report of a day.
@@ -133,7 +142,8 @@ fn with_ledger(engine: &Engine, day: i64, hours: Range<Millis>, there: &[Record]
     let mut report = compare(day, &here, there);
     for difference in &mut report.differences {
         let stored = engine.read(Kind::Payment, &difference.order)?;
-        difference.waits = stored.is_some_and(|stored| matches!(&*stored.row, Row::Payment(state) if !state.due().is_empty()));
+        difference.waits =
+            stored.is_some_and(|stored| matches!(&*stored.row, Row::Payment(state) if difference.is_on_its_way(&state.due())));
     }
     report.differ = report.differences.len();
     report.agrees = report.differences.iter().all(|difference| difference.waits);
@@ -252,6 +262,36 @@ mod tests {
             refunds: Sum { count: refunds.0, won: Won(refunds.1) },
         };
         assert_eq!((said.ledger, said.provider, said.orders), (side((2, 17), (1, 4)), side((2, 17), (1, 4)), 2));
+    }
+
+    #[test]
+    fn a_difference_waits_for_what_is_due_and_for_nothing_else() {
+        let a = order(1);
+        let (a1, a2) = (format!("{a}-1"), format!("{a}-2"));
+        let (charged, back) = (record(&a1, false, 10, 5), record(&a2, true, 4, 9));
+        let due = |won, charge: Option<bool>| Due {
+            order: OrderId(shared::id::Bits([1; 10])),
+            movement: 1,
+            amount: Won(won),
+            charge,
+            means: shared::order::Means::Card,
+            parts: vec![],
+            unwanted_ms: None,
+        };
+        let waits = |here: &[Record], there: &[Record], due: &[Due]| compare(DAY, here, there).differences[0].is_on_its_way(due);
+        assert!(waits(&[], &[charged.clone()], &[due(10, Some(false))]));
+        assert!(waits(&[charged.clone()], &[charged.clone(), back.clone()], &[due(4, None)]));
+        for (here, there, due) in [
+            // Nothing is due, or less, or the other way.
+            (vec![], vec![charged.clone()], vec![]),
+            (vec![], vec![charged.clone()], vec![due(9, Some(false))]),
+            (vec![], vec![charged.clone()], vec![due(10, None)]),
+            // What only the ledger has does not come by waiting, whatever else is due.
+            (vec![charged.clone()], vec![], vec![due(10, Some(false))]),
+            (vec![charged.clone(), back.clone()], vec![charged.clone()], vec![due(4, None)]),
+        ] {
+            assert!(!waits(&here, &there, &due), "{here:?} {there:?} {due:?}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::{
 use clap::{Args, Subcommand};
 use serde_json::json;
 use shared::{
-    Contact, Lang, OrderId, Point, Role, StoreId, Text,
+    Contact, Lang, OrderId, Point, Role, StoreId, Text, Won,
     api::{CustomerShown, MyPage, NewContact, NewCustomer, NewItems, NewReview, OrderShown, PaymentShown, StorefrontShown},
     order::{Status, Wish},
     payment,
@@ -302,22 +302,59 @@ fn refused(ctx: &Context, shown: &OrderShown, events: &[&str]) -> Option<Failure
 
 async fn pay(ctx: &Context, which: Which) -> Result<Exit, Failure> {
     let order = orders::resolve(ctx, which.order, Side::Customer).await?;
-    let reply = ctx.put(&format!("/payments/{order}/pay"), &json!({})).await?;
+    let path = format!("/payments/{order}");
+    // What was held before tells afterwards whether anything was paid.
+    let before = match ctx.get(&path).await {
+        Ok(reply) => held(&reply.read::<PaymentShown>()?),
+        // Why it cannot be paid is for the next answer to say.
+        Err(failure) if failure.exit == Exit::NotFound => Won::ZERO,
+        Err(failure) => return Err(failure),
+    };
+    let reply = ctx.put(&format!("{path}/pay"), &json!({})).await?;
     let shown: PaymentShown = reply.read()?;
     ctx.out.one(&reply, "order", || views::payment(&reply, ctx.lang))?;
-    match shown.status {
-        payment::Status::Charging => {
-            place::kept(ctx, order, &reply);
-            Ok(Exit::Later)
-        }
-        payment::Status::Paid => {
-            ctx.out.done(&ctx.t(format!("결제했어요: {}원", shown.captured), format!("Paid: {} won", shown.captured)));
-            ctx.next(&format!("status watch {order}"));
-            Ok(Exit::Done)
-        }
-        _ => Err(Failure::new(Exit::Refused, ctx.t("결제하지 못해 주문이 끝났어요", "the payment failed, and the order ended"))
-            .hint(ctx.line(&format!("customer reorder {order} --pay card")))),
+    if shown.status == payment::Status::Charging {
+        place::kept(ctx, order, &reply);
+        return Ok(Exit::Later);
     }
+    // The status knows nothing of the difference of a change: an order that is paid may have more to pay.
+    if is_due(&reply) {
+        place::difference_kept(ctx, order, &reply);
+        return Ok(Exit::Later);
+    }
+    let left = held(&shown);
+    let paid = left - before;
+    let reorder = format!("customer reorder {order} --pay card");
+    let (what, next) = match shown.status {
+        // Something is held: the order goes on, also while the difference of an earlier change is on its way back.
+        _ if left > Won::ZERO && paid > Won::ZERO => {
+            ctx.out.done(&ctx.t(format!("결제했어요: {paid}원"), format!("Paid: {paid} won")));
+            ctx.next(&format!("status watch {order}"));
+            return Ok(Exit::Done);
+        }
+        _ if left > Won::ZERO => (
+            ctx.t("추가 결제를 하지 못해 주문은 그대로예요", "the difference was not paid, and the order stays as it was"),
+            format!("status watch {order}"),
+        ),
+        payment::Status::Refunding | payment::Status::Refunded => (
+            ctx.t("주문이 끝나 결제한 돈은 모두 돌려드려요", "the order ended, and all that was paid goes back"),
+            format!("customer pay-status {order}"),
+        ),
+        payment::Status::Voided => (ctx.t("결제하기 전에 주문이 끝났어요", "the order ended before it was paid"), reorder),
+        _ => (ctx.t("결제하지 못해 주문이 끝났어요", "the payment failed, and the order ended"), reorder),
+    };
+    Err(Failure::new(Exit::Refused, what).hint(ctx.line(&next)))
+}
+
+/// What came in and is not on its way back: nothing once an order has ended without being delivered.
+fn held(shown: &PaymentShown) -> Won {
+    shown.captured - shown.refunded - shown.refunding
+}
+
+/// True when a charge is due, of an order or of the difference of a change. An answer that is given again lacks `kept`, but what
+/// may be paid has its link.
+fn is_due(payment: &Reply) -> bool {
+    payment.body["kept"] == true || payment.body.pointer("/_links/pay").is_some()
 }
 
 async fn cancel(ctx: &Context, which: Which, reason: Option<Text<200>>) -> Result<Exit, Failure> {
@@ -360,6 +397,14 @@ pub async fn changed(ctx: &Context, order: OrderId, reply: Reply) -> Result<Exit
     if let Some(failure) = refused(ctx, &shown, &["changerefused"]) {
         return Err(failure);
     }
+    if let Some(more) = awaited(ctx, &shown).await {
+        ctx.out.done(&ctx.t(
+            format!("변경을 요청했어요. 추가 결제 {more}원을 기다려요. 결제되면 주문이 바뀌어요"),
+            format!("The change is asked for; the order changes once {more} won more are paid."),
+        ));
+        ctx.next(&format!("customer pay {order}"));
+        return Ok(Exit::Done);
+    }
     if shown.status == Status::ChangeRequested {
         ctx.out.done(ctx.t("변경을 요청했어요. 가게의 답을 기다려요", "The store is asked; its answer comes soon."));
     } else {
@@ -368,6 +413,21 @@ pub async fn changed(ctx: &Context, order: OrderId, reply: Reply) -> Result<Exit
     }
     ctx.next(&format!("status watch {order}"));
     Ok(Exit::Done)
+}
+
+/// What a dearer change still costs, when its payment is all that it waits for. The order shows only what was asked for; its payment
+/// knows whether that is due, and one that cannot be asked says nothing.
+async fn awaited(ctx: &Context, shown: &OrderShown) -> Option<Won> {
+    if shown.status != Status::ChangeRequested {
+        return None;
+    }
+    let more = shown.change.as_ref()?.total - shown.basket.total;
+    if more <= Won::ZERO {
+        return None;
+    }
+    let path = format!("/payments/{}", shown.order);
+    let payment = ctx.wait(tokio::time::timeout(SETTLE, ctx.client.get(&path))).await.ok()?.ok()?;
+    is_due(&payment).then_some(more)
 }
 
 async fn confirm(ctx: &Context, which: Which) -> Result<(), Failure> {
@@ -402,4 +462,19 @@ async fn review(ctx: &Context, which: Which, stars: Option<Stars>, text: Option<
 /// A store's id, for those who know it.
 pub fn store_id(text: &str) -> Option<StoreId> {
     StoreId::parse(text.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_due_is_told_by_the_answer_or_by_its_link() {
+        let link = |name: &str| json!({ "status": "paid", "_links": { name: { "href": "/payments/ord_0123456789abcdef" } } });
+        let kept = json!({ "kept": true, "status": "paid" });
+        for (body, due) in [(kept, true), (link("pay"), true), (link("self"), false), (json!({ "status": "paid" }), false)] {
+            let reply = Reply { status: 200, text: body.to_string(), body, retry_after: None };
+            assert_eq!(is_due(&reply), due, "{}", reply.text);
+        }
+    }
 }

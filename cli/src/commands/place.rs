@@ -262,8 +262,9 @@ fn tell(ctx: &Context, reply: &Reply) -> Result<Exit, Failure> {
             Err(failure)
         }
         Status::PendingPayment => {
+            // Nothing is to be tried again: the order is there, and whoever orders once more has two.
             kept(ctx, order, reply);
-            Ok(Exit::Later)
+            Ok(Exit::Done)
         }
         _ => {
             ctx.out.done(&ctx.t(format!("주문했어요: {}원", shown.basket.total), format!("Ordered: {} won", shown.basket.total)));
@@ -275,10 +276,24 @@ fn tell(ctx: &Context, reply: &Reply) -> Result<Exit, Failure> {
 
 /// Says that an order's payment is kept for later, and what to type.
 pub fn kept(ctx: &Context, order: OrderId, reply: &Reply) {
-    ctx.out.note(ctx.t(
+    let what = ctx.t(
         "결제가 늦어지고 있어요. 주문은 보관했고, 저절로 결제되면 가게에 전해요",
         "Payments are slow; your order is kept, will be paid by itself, and then goes to the store.",
-    ));
+    );
+    pay_later(ctx, order, reply, what);
+}
+
+/// Says that the difference of a dearer change is kept for later, and what to type.
+pub fn difference_kept(ctx: &Context, order: OrderId, reply: &Reply) {
+    let what = ctx.t(
+        "추가 결제가 늦어지고 있어요. 저절로 결제되면 주문이 바뀌고, 결제하지 못하면 그대로예요",
+        "Payments are slow; the difference will be paid by itself, and then the order changes. If it cannot be paid, nothing changes.",
+    );
+    pay_later(ctx, order, reply, what);
+}
+
+fn pay_later(ctx: &Context, order: OrderId, reply: &Reply, what: &str) {
+    ctx.out.note(what);
     if let Some(wait) = reply.retry_after {
         let seconds = wait.as_secs();
         ctx.out.note(&ctx.t(format!("  약 {seconds}초 뒤에 직접 결제할 수 있어요"), format!("  Or pay it yourself in about {seconds} s.")));

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use examples::{
-    servers::cluster::{Cluster, Settings},
+    servers::cluster::{Cluster, Settings, Ways},
     stage::{binaries, fresh},
 };
 use std::{io::Write, path::PathBuf, process::ExitCode};
@@ -44,7 +44,8 @@ async fn run(options: &Options) -> Result<(), String> {
     };
     say("PostgreSQL, RabbitMQ and eight services start …");
     let program = binaries()?.join("baemin-server");
-    let settings = Settings { program, folder: folder.clone(), replicas: options.replicas, deadlines: String::new() };
+    let settings =
+        Settings { program, folder: folder.clone(), replicas: options.replicas, deadlines: String::new(), texts: Ways::default() };
     let started = tokio::select! {
         cluster = Cluster::start(settings) => Some(cluster?),
         _ = interrupt.recv() => None,

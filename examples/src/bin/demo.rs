@@ -8,7 +8,7 @@ mod demo {
 use clap::Parser;
 use demo::story;
 use examples::{
-    servers::cluster::{Cluster, Settings},
+    servers::cluster::{Cluster, Settings, Ways},
     stage::{Stage, Told, binaries, fresh},
 };
 use std::{io::Write, process::ExitCode};
@@ -27,7 +27,13 @@ fn tell(distributed: bool) -> Told<u32> {
     }
     let runtime = tokio::runtime::Runtime::new().map_err(|e| e.to_string())?;
     let folder = fresh("demo")?;
-    let settings = Settings { program: binaries()?.join("baemin-server"), folder: folder.clone(), replicas: 1, deadlines: String::new() };
+    let settings = Settings {
+        program: binaries()?.join("baemin-server"),
+        folder: folder.clone(),
+        replicas: 1,
+        deadlines: String::new(),
+        texts: Ways::default(),
+    };
     let cluster = runtime.block_on(Cluster::start(settings))?;
     let told = story::tell(&mut Stage::at(cluster.url())?);
     // When the story does not hold, the folder with every service's log stays.

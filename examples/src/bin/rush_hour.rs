@@ -9,7 +9,7 @@ use examples::{
     process::{Cpu, Server, checkpoint, descendants, folder_bytes, program, pss_mb},
     rush::{Load, Outcome, gather, run},
     seed::Seed,
-    servers::cluster::{Cluster, Settings, stores},
+    servers::cluster::{Cluster, Settings, Ways, stores},
 };
 use serde::Serialize;
 use std::{
@@ -240,7 +240,7 @@ async fn start(options: &Options, folder: &Path) -> Result<Own, String> {
 
 async fn cluster(program: PathBuf, folder: PathBuf, no_limits: bool) -> Result<Own, String> {
     fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-    let settings = Settings { program, folder: folder.clone(), replicas: 1, deadlines: String::new() };
+    let settings = Settings { program, folder: folder.clone(), replicas: 1, deadlines: String::new(), texts: Ways::default() };
     let (database, broker) = tokio::task::block_in_place(|| stores(&folder))?;
     let mut limits = None;
     if !no_limits {

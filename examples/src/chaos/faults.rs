@@ -4,7 +4,7 @@ use super::{
     options::{Fault, Options},
     plant::Plant,
 };
-use crate::seed::Seed;
+use crate::{seed::Seed, solapi::Faults};
 use rusqlite::{Connection, TransactionBehavior};
 use std::time::Duration;
 
@@ -12,6 +12,9 @@ use std::time::Duration;
 const PROVIDER_MS: u64 = 4_000;
 /// A service that holds still must be longer still than a moment, to be noticed at all.
 const FROZEN_MS: u64 = 300;
+
+/// Texts that a fault is about, at most: those of some orders.
+const MOST_TEXTS: u64 = 20;
 
 /// Something that is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +33,44 @@ pub enum Blow {
     DatabaseKill,
     /// The provider takes nothing for a while.
     ProviderHeld,
+    /// The company that sends texts does so to the next few.
+    Notices(NoticeFault),
+}
+
+/// What the company that sends texts does, and whether whoever sends them is killed meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoticeFault {
+    kind: u64,
+    times: u32,
+    kills: bool,
+}
+
+impl NoticeFault {
+    fn draw(seed: &mut Seed) -> Self {
+        Self { kind: seed.below(5), times: 1 + seed.below(MOST_TEXTS) as u32, kills: seed.below(2) == 0 }
+    }
+
+    fn faults(self) -> Faults {
+        let (times, none) = (self.times, Faults::default());
+        match self.kind {
+            0 => Faults { cut_after_accept: times, ..none },
+            1 => Faults { unavailable_after_accept: times, ..none },
+            2 => Faults { cut_before_accept: times, ..none },
+            3 => Faults { unavailable: times, ..none },
+            _ => Faults { too_many: times, ..none },
+        }
+    }
+
+    async fn strike(self, plant: &mut Plant, last: Duration) -> Result<(), String> {
+        plant.texts()?.trouble(&self.faults()).await?;
+        tokio::time::sleep(last).await;
+        if self.kills {
+            let process = plant.processes().iter_mut().find(|process| process.sends_notices()).ok_or("nobody sends notices")?;
+            process.kill().await?;
+            process.start().await?;
+        }
+        plant.texts()?.trouble(&Faults::default()).await.map(drop)
+    }
 }
 
 impl Blow {
@@ -62,6 +103,7 @@ impl Blow {
             Fault::Wipe => Blow::BrokerWipe,
             Fault::Database => Blow::DatabaseKill,
             Fault::Provider => Blow::ProviderHeld,
+            Fault::Notice => Blow::Notices(NoticeFault::draw(seed)),
         }
     }
 
@@ -84,6 +126,7 @@ impl Blow {
                 process.thaw().await?;
             }
             Blow::ProviderHeld => return hold(plant, last).await,
+            Blow::Notices(fault) => return fault.strike(plant, last).await,
             Blow::BrokerKill | Blow::BrokerStop | Blow::BrokerWipe | Blow::DatabaseKill => {
                 let cluster = plant.cluster()?;
                 match self {

@@ -69,7 +69,9 @@ pub enum Fault {
     Database,
     /// The payment provider: it does not answer.
     Provider,
-    /// Any of them.
+    /// The company that sends texts: it refuses, or accepts and does not say so, while whoever sends them is killed.
+    Notice,
+    /// Any of them, but for notices: a company that writes each text to its disk makes everybody slower.
     All,
 }
 
@@ -120,6 +122,11 @@ pub enum Scenario {
 }
 
 impl Options {
+    /// True when texts go to a company that can be broken.
+    pub fn has_texts(&self) -> bool {
+        self.scenario.is_none() && self.fault == Fault::Notice
+    }
+
     /// True for one process on one folder: the scenarios about money know no other.
     pub fn is_embedded(&self) -> bool {
         self.embedded || self.scenario == Some(Scenario::CancelRaces)

@@ -39,6 +39,8 @@ const JOIN_AT_ONCE: usize = 2;
 const APART: f64 = 0.3;
 /// The pause between two orders of a client in a scenario, so that there is something left to drain with.
 const REST: Duration = Duration::from_millis(200);
+/// The same of one whose phone gets texts: of more than a thousand in an hour, none is found again.
+const TEXT_REST: Duration = Duration::from_secs(1);
 
 /// What a run has shown.
 pub struct Outcome {
@@ -64,7 +66,7 @@ impl Outcome {
 /// soon. What waits for a service that is away waits for it.
 fn deadlines(away_s: u64) -> String {
     let ms = 40_000 + away_s * 1_000;
-    format!("payment={ms},answer={ms},cook={ms},rider={ms},door={ms},receipt=2000,extra={ms}")
+    format!("payment={ms},answer={ms},cook={ms},rider={ms},door={ms},receipt=2000,extra={ms},late=10000")
 }
 
 /// Runs.
@@ -80,7 +82,11 @@ pub async fn run(options: &Options, seed: u64, folder: &Path) -> Result<Outcome,
     fs::write(&plant_path, text).map_err(|e| e.to_string())?;
     let insist = Insist { log: Log::create(&log_path)?, tally: Arc::<Tally>::default() };
     let races = (options.scenario == Some(Scenario::CancelRaces)).then(Arc::<Races>::default);
-    let rest = if options.scenario.is_some() && races.is_none() { REST } else { Duration::ZERO };
+    let rest = match options.scenario {
+        None if options.has_texts() => TEXT_REST,
+        Some(_) if races.is_none() => REST,
+        _ => Duration::ZERO,
+    };
     let pace = Pace { life: LIFE + Duration::from_secs(away_s), rest };
     let host = Host::new(&plant.url())?;
     let mut seed = Seed(seed);

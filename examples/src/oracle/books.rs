@@ -4,7 +4,10 @@ use super::{
     journals::{Fact, fact},
     place::{Place, Plant, Rows, sqlite},
 };
-use crate::toss::book::{self, Line};
+use crate::{
+    solapi::Taken,
+    toss::book::{self, Line},
+};
 use serde_json::Value;
 use shared::{Context, Kind, OrderId, Recorded};
 use std::{
@@ -56,6 +59,8 @@ pub struct Books {
     pub unsettled: Vec<String>,
     /// What the provider says.
     pub moved: Vec<Moved>,
+    /// What the company that sends texts says, if there was one.
+    pub texts: Option<Vec<Taken>>,
     /// What the servers should never have written about themselves.
     pub complaints: Vec<String>,
 }
@@ -73,6 +78,7 @@ impl Books {
             parked: vec![],
             unsettled: left(&standing(&plant.journal)?),
             moved: vec![],
+            texts: plant.texts.as_deref().map(texts).transpose()?,
             complaints: complaints(plant),
         };
         for context in Context::ALL {
@@ -241,6 +247,13 @@ fn company(path: &Path) -> Result<Vec<Moved>, String> {
         Line::Opened { .. } | Line::Declined { .. } => Ok(None),
     });
     all.filter_map(Result::transpose).collect()
+}
+
+/// The journal of the company that sends texts: a line of JSON for each.
+fn texts(path: &Path) -> Result<Vec<Taken>, String> {
+    let named = |why: String| format!("{}: {why}", path.display());
+    let text = fs::read_to_string(path).map_err(|e| named(e.to_string()))?;
+    text.lines().map(serde_json::from_str).collect::<Result<_, _>>().map_err(|e| named(e.to_string()))
 }
 
 fn complaints(plant: &Plant) -> Vec<String> {

@@ -1,11 +1,15 @@
-//! Notices: each is told, under one name, and nothing that must be told is missing.
+//! Notices: each is told, under one name, and nothing that must be told is missing. A text went out for those that were
+//! told by a text, and for no other, and once.
 
 use super::{
     books::{Books, Entry},
     finding::{Class, Finding},
     story::Story,
 };
-use shared::{Context, Kind};
+use crate::solapi::Taken;
+use serde::Deserialize;
+use serde_json::Value;
+use shared::{Context, Kind, notice::Notice};
 use std::collections::{HashMap, HashSet};
 
 /// Which of an order's events must have been told to its customer, and under which name.
@@ -36,6 +40,9 @@ pub fn judge(books: &Books, stories: &[Story]) -> Vec<Finding> {
             wrong.push(Class::Duplicated.of(format!("{key} and {other} are the same notice")));
         }
     }
+    if let Some(taken) = &books.texts {
+        wrong.extend(texts(books, taken));
+    }
     let orders: HashSet<_> = stories.iter().filter_map(|story| story.order).collect();
     for Entry { fact, .. } in &books.journals[&Context::Order] {
         let (Some(order), Some((_, name))) = (fact.order, TOLD.iter().find(|(event, _)| *event == fact.name)) else { continue };
@@ -45,4 +52,37 @@ pub fn judge(books: &Books, stories: &[Story]) -> Vec<Finding> {
         }
     }
     wrong
+}
+
+/// Compares the texts that a company has accepted with the notices that were told by it.
+fn texts(books: &Books, taken: &[Taken]) -> Vec<Finding> {
+    let (mut wrong, mut out) = (vec![], HashSet::new());
+    // A text in place of another has a line of its own.
+    for text in taken.iter().filter(|text| !text.replacement) {
+        if !out.insert(text.nid.as_str()) {
+            wrong.push(Class::Duplicated.of(format!("the text of {} went out twice", text.nid)));
+        }
+    }
+    if out.is_empty() {
+        wrong.push(Class::Lost.of("not one text went out"));
+    }
+    for ((_, key), (_, row)) in books.rows.iter().filter(|((kind, _), _)| *kind == Kind::Notice) {
+        let (is_text, was_sent) = (row["status"] == "sent" && row["way"] == "solapi", out.remove(key.as_str()));
+        match (is_text, was_sent) {
+            (true, false) => wrong.push(Class::Lost.of(format!("the text of {key} never went out"))),
+            // Who was killed when a text had gone out does not know that, and what was progress may be none any more.
+            (false, true) if row["status"] == "skipped" && !is_mandatory(row) => {}
+            (false, true) => {
+                wrong.push(Class::Unexpected.of(format!("a text of {key} went out, which is {} by {}", row["status"], row["way"])))
+            }
+            _ => {}
+        }
+    }
+    wrong.extend(out.iter().map(|nid| Class::Unexpected.of(format!("a text of {nid} went out, which is no notice"))));
+    wrong
+}
+
+/// Whether a notice must be told. What cannot be read must.
+fn is_mandatory(row: &Value) -> bool {
+    Notice::deserialize(&row["notice"]).map_or(true, |notice| notice.topic.is_mandatory())
 }

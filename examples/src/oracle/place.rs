@@ -36,6 +36,9 @@ pub struct Plant {
     pub journal: Place,
     /// The provider's journals, one for each process that runs a simulator.
     pub providers: Vec<PathBuf>,
+    /// The journal of the company that sends texts, if there was one.
+    #[serde(default)]
+    pub texts: Option<PathBuf>,
     /// What the servers wrote about themselves.
     pub logs: Vec<PathBuf>,
     /// Words that none of their lines may hold.

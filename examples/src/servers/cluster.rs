@@ -34,7 +34,12 @@ pub struct Settings {
     pub replicas: u16,
     /// The deadlines of orders, as the server reads them.
     pub deadlines: String,
+    /// What else the notification service is told, and every service in variables: how people are told.
+    pub texts: Ways,
 }
+
+/// Arguments, and what no process list may show.
+pub type Ways = (Vec<String>, Vec<(String, String)>);
 
 /// A cluster that runs.
 pub struct Cluster {
@@ -81,7 +86,8 @@ impl Cluster {
         fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).map_err(|e| e.to_string())?;
         let seats = seats(settings.replicas)?;
         // Passwords are in these addresses, and variables are in no process list.
-        let variables = vec![("BAEMIN_JOURNAL".to_owned(), database.url()), ("BAEMIN_BUS".to_owned(), broker.url())];
+        let mut variables = vec![("BAEMIN_JOURNAL".to_owned(), database.url()), ("BAEMIN_BUS".to_owned(), broker.url())];
+        variables.extend(settings.texts.1.iter().cloned());
         let process = |seat: &Seat| {
             let log = settings.folder.join(format!("{}.log", seat.name()));
             Process::new(seat.name(), seat.port, settings.program.clone(), flags(&settings, seat, &seats, &secret), variables.clone(), log)
@@ -190,6 +196,9 @@ fn flags(settings: &Settings, seat: &Seat, seats: &[Seat], secret: &Path) -> Vec
     if !settings.deadlines.is_empty() {
         flags.push(format!("--deadline={}", settings.deadlines));
     }
+    if seat.service == "notification" {
+        flags.extend(settings.texts.0.iter().cloned());
+    }
     let others = seats.iter().filter(|other| other.service != seat.service && other.service != GATEWAY);
     flags.extend(others.map(|other| format!("--peer={}=http://127.0.0.1:{}", other.service, other.port)));
     flags
@@ -208,7 +217,8 @@ mod tests {
         ports.sort_unstable();
         ports.dedup();
         assert_eq!(ports.len(), seats.len());
-        let settings = Settings { program: "server".into(), folder: "/run".into(), replicas: 3, deadlines: "answer=1".into() };
+        let settings =
+            Settings { program: "server".into(), folder: "/run".into(), replicas: 3, deadlines: "answer=1".into(), texts: Ways::default() };
         let order = seats.iter().find(|seat| seat.name() == "order-2").unwrap();
         let flags = flags(&settings, order, &seats, Path::new("/run/secret"));
         assert_eq!(flags.iter().filter(|flag| flag.starts_with("--peer=store=")).count(), 3);

@@ -54,6 +54,11 @@ impl Process {
         self.child.as_ref().and_then(Child::id)
     }
 
+    /// True for the one that tells people: of many, the notification service.
+    pub fn sends_notices(&self) -> bool {
+        self.name == "server" || self.name.starts_with("notification-")
+    }
+
     /// What it writes.
     pub fn log(&self) -> &PathBuf {
         &self.log

@@ -32,19 +32,35 @@ const CODES: &[(&str, Answer)] = &[
     ("INVALID_STOPPED_CARD", Answer::Declined(Reason::Declined)),
     ("EXCEED_MAX_ONE_DAY_AMOUNT", Answer::Declined(Reason::Declined)),
     ("NOT_FOUND_PAYMENT_SESSION", Answer::Declined(Reason::NotPaid)),
-    ("ALREADY_PROCESSED_PAYMENT", Answer::Unknown),
-    ("DUPLICATED_ORDER_ID", Answer::Unknown),
-    ("PROVIDER_ERROR", Answer::Unknown),
-    ("IDEMPOTENT_REQUEST_PROCESSING", Answer::Unknown),
+    ("ALREADY_PROCESSED_PAYMENT", Answer::Undecided),
+    ("DUPLICATED_ORDER_ID", Answer::Undecided),
+    ("PROVIDER_ERROR", Answer::Undecided),
+    ("IDEMPOTENT_REQUEST_PROCESSING", Answer::Undecided),
     ("FAILED_PAYMENT_INTERNAL_SYSTEM_PROCESSING", Answer::Unknown),
     ("COMMON_ERROR", Answer::Unknown),
-    ("UNAUTHORIZED_KEY", Answer::Unknown),
+    ("UNAUTHORIZED_KEY", Answer::Undecided),
 ];
 
 #[tokio::test]
 async fn every_class_of_error_is_answered_as_it_should_over_the_simulator() {
     let company = Company::start().await;
     answers(company.settings(), 1).await;
+}
+
+/// The provider keeps an error under its key for fifteen days, also one that has passed: another key is asked then.
+#[tokio::test]
+async fn an_error_that_passes_does_not_stay_because_it_is_repeated() {
+    let company = Company::start().await;
+    let ask = charge(1, 1, 9_000, Means::Card);
+    let failing = Toss::open(&Settings { test_code: Some("PROVIDER_ERROR".into()), ..company.settings() }).unwrap();
+    assert_eq!(failing.charge(ask.clone()).await, Answer::Undecided);
+    // Another process, which does not remember: it hears the old error once more, and then the truth.
+    let toss = company.provider();
+    assert_eq!(toss.charge(ask.clone()).await, Answer::Undecided);
+    assert_eq!(toss.charge(ask.clone()).await, Answer::Approved);
+    // A third one that remembers nothing either gets no money for a second time.
+    assert_eq!(company.provider().charge(ask).await, Answer::Approved);
+    assert_eq!(company.moved(1), (vec![9_000], vec![]));
 }
 
 /// Orders of other runs are other orders: the real server keeps keys for fifteen days.

@@ -150,7 +150,8 @@ async fn broken_answers_are_never_money_and_never_a_panic() {
             // A look-up that shows another amount under this refund's name is for an operator, and so it may be declined.
             assert_ne!(toss.refund(refund(n, 2, &[(1, BACK)])).await, Answer::Approved, "refund {n}");
         } else {
-            assert_eq!(toss.charge(charge(n, 1, AMOUNT, Means::Card)).await, Answer::Unknown, "charge {n}");
+            let answer = toss.charge(charge(n, 1, AMOUNT, Means::Card)).await;
+            assert!(matches!(answer, Answer::Undecided | Answer::Unknown), "charge {n}: {answer:?}");
         }
         if n % 4 == 3 {
             assert_ne!(toss.look_up(&key(n, 1)).await, None, "look-up {n}: what was not understood was taken for nothing");

@@ -58,7 +58,7 @@ fn refund(n: u32, movement: u32, of: &[(u32, i64)]) -> Ask {
 async fn settle(provider: &dyn Provider, ask: &Ask, back: bool) -> Answer {
     for _ in 0..PATIENCE {
         let answer = if back { provider.refund(ask.clone()).await } else { provider.charge(ask.clone()).await };
-        if answer != Answer::Unknown {
+        if !matches!(answer, Answer::Undecided | Answer::Unknown) {
             return answer;
         }
         tokio::task::yield_now().await;

@@ -92,7 +92,7 @@ async fn what_hangs_is_given_up_and_found_done_later() {
     let ask = charge(1, 1, 9_000, Means::Card);
     // The first is given up, and the second is told that the first is still on its way.
     assert_eq!(toss.charge(ask.clone()).await, Answer::Unknown);
-    assert_eq!(toss.charge(ask.clone()).await, Answer::Unknown);
+    assert_eq!(toss.charge(ask.clone()).await, Answer::Undecided);
     assert_eq!(company.moved(1), (vec![], vec![]));
     company.heal().await;
     assert_eq!(settle(&toss, &ask, false).await, Answer::Approved);

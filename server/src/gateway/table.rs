@@ -23,6 +23,8 @@ const MAX_TIMEOUT_MS: u64 = 120_000;
 const MAX_LINES: usize = 1_000;
 /// The name of the service for accounts and tokens.
 const IDENTITY: &str = "identity";
+/// Where companies that we use tell by themselves what has happened.
+const WEBHOOKS: &str = "/webhooks";
 
 /// Where one copy of a service is.
 #[derive(Debug, Clone)]
@@ -247,6 +249,8 @@ pub fn standard() -> Vec<Route> {
         found.insert(format!("/ops/{}", context.name()), context.name().to_owned());
     }
     found.insert(format!("/ops/{IDENTITY}"), IDENTITY.to_owned());
+    // What payment companies tell by themselves.
+    found.insert(WEBHOOKS.to_owned(), Context::Payment.name().to_owned());
     found.into_iter().map(|(prefix, service)| Route { prefix, service }).collect()
 }
 

@@ -99,7 +99,10 @@ pub async fn one(app: &Arc<App>, caller: Caller, headers: &HeaderMap, id: &str) 
     let past = stream::iter(past.into_iter().map(|change| frame(change.version.to_string(), &change)));
     let reader = (app.clone(), caller.actor.clone(), Arc::<str>::from(id));
     let follow = stream::unfold((changes, seen, over, reader), |(mut changes, mut seen, over, reader)| async move {
-        while !over {
+        if over {
+            return None;
+        }
+        loop {
             let recorded = changes.recv().await?;
             // Who could see it when the stream began may not any more: a rider who gave the job back.
             let (app, actor, id) = &reader;
@@ -109,7 +112,6 @@ pub async fn one(app: &Arc<App>, caller: Caller, headers: &HeaderMap, id: &str) 
             let over = matches!(&recorded.event, shared::Event::Order(event) if event.status().is_some_and(order::Status::is_final));
             return Some((frame(seen.to_string(), &change), (changes, seen, over, reader)));
         }
-        None
     });
     respond(app, caller, Box::pin(past.chain(follow)), None)
 }

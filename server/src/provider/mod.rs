@@ -48,7 +48,11 @@ pub enum Answer {
     Approved,
     /// The money did not move and will not, under this key.
     Declined(Reason),
-    /// Nobody knows: look it up, or ask again with the same key.
+    /// The provider has answered, and has not decided, or says what cannot be: look it up, or ask again with the same key.
+    /// Nothing is wrong with the provider itself.
+    Undecided,
+    /// Nobody knows, since no answer came, or one that says that the provider does not work: look it up, or ask again with
+    /// the same key.
     Unknown,
 }
 

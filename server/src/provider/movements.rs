@@ -225,7 +225,7 @@ impl Found {
             return self.answer;
         }
         tracing::error!(key = ask.key, "a provider key came back for another movement");
-        Answer::Unknown
+        Answer::Undecided
     }
 }
 

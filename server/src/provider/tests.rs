@@ -122,8 +122,8 @@ async fn a_key_that_comes_back_for_something_else_is_not_approved() {
     let dir = tempfile::tempdir().unwrap();
     let provider = quick(dir.path());
     assert_eq!(provider.charge(ask(1, 1, 500, Means::Card)).await, Answer::Approved);
-    assert_eq!(provider.charge(ask(1, 1, 900, Means::Card)).await, Answer::Unknown);
-    assert_eq!(provider.refund(ask(1, 1, 500, Means::Card)).await, Answer::Unknown);
+    assert_eq!(provider.charge(ask(1, 1, 900, Means::Card)).await, Answer::Undecided);
+    assert_eq!(provider.refund(ask(1, 1, 500, Means::Card)).await, Answer::Undecided);
     assert_eq!(provider.totals(order(1)).unwrap(), (Won(500), Won::ZERO));
 }
 

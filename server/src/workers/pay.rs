@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     breaker,
-    engine::Engine,
+    engine::{Engine, now_ms},
     provider::{Answer, Ask, Part},
     traces::Open,
 };
@@ -14,7 +14,7 @@ use domain::{
     Row,
     payment::{Due, provider_key},
 };
-use shared::{Event, Kind, Recorded, event::Position, payment};
+use shared::{Event, Kind, Millis, Recorded, event::Position, order::Reason, payment};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
@@ -54,11 +54,13 @@ impl Worker for Pay {
             if due.is_empty() {
                 return true;
             }
+            let mut all = true;
             for movement in due {
-                // What else has become due has another cause.
-                if !self.settle(key, &movement, attempt, cause.take()).await {
-                    return false;
-                }
+                // What else has become due has another cause. One movement that cannot be settled yet keeps no other waiting.
+                all &= self.settle(key, &movement, attempt, cause.take()).await;
+            }
+            if !all {
+                return false;
             }
         }
     }
@@ -66,13 +68,16 @@ impl Worker for Pay {
 
 impl Pay {
     async fn settle(&self, key: &str, due: &Due, attempt: u32, cause: Option<Position>) -> bool {
-        let Due { order, movement, amount, charge, means, ref parts } = *due;
+        let Due { order, movement, amount, charge, means, ref parts, unwanted_ms } = *due;
         let against = parts.iter().map(|part| Part { charge: provider_key(order, part.charge, 0), amount: part.amount }).collect();
         let ask = Ask { key: provider_key(order, movement, attempt), order, amount, means, extra: charge == Some(true), against };
         let what = if charge.is_some() { "provider charge" } else { "provider refund" };
         let span = Open::call(self.engine.traces.get(), what, order, cause);
         let way = if charge.is_some() { Way::Charge } else { Way::Refund };
-        let answer = self.till.ask(ask, way).await;
+        let answer = match unwanted_ms {
+            Some(since_ms) => self.fate(&ask.key, since_ms).await,
+            None => self.till.ask(ask, way).await,
+        };
         if let Some(span) = span {
             span.ended(!matches!(answer, Some(Answer::Approved | Answer::Declined(_))));
         }
@@ -83,11 +88,27 @@ impl Pay {
             (Some(_), Answer::Declined(reason)) => payment::Command::Decline { movement, reason },
             (None, Answer::Approved) => payment::Command::ConfirmRefund { movement },
             // A provider that will not give money back is an operator's matter; until then it is asked again.
-            (None, Answer::Declined(_)) | (_, Answer::Unknown) => {
-                tracing::warn!(%order, movement, "the provider has not answered; it will be asked again");
+            (None, Answer::Declined(_)) | (_, Answer::Undecided | Answer::Unknown) => {
+                if unwanted_ms.is_none() {
+                    tracing::warn!(%order, movement, "the provider has not answered; it will be asked again");
+                }
                 return false;
             }
         };
         report(&self.engine, key, command).await
+    }
+
+    /// What became of a charge that nobody waits for any more. It is not asked for again: whoever has cancelled, or was told
+    /// that the time is over, would find it on his card. Whatever was asked before that may still come, for a while.
+    async fn fate(&self, key: &str, since_ms: Millis) -> Option<Answer> {
+        let found = self.till.look_up(key).await?;
+        Some(match found {
+            Some(answer) => answer,
+            None if now_ms() - since_ms > self.engine.deadlines().late_ms => {
+                self.till.forget(key);
+                Answer::Declined(Reason::NotPaid)
+            }
+            None => Answer::Undecided,
+        })
     }
 }

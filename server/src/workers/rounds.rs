@@ -12,7 +12,7 @@ use crate::{
 use futures_util::{Stream, StreamExt, stream};
 use shared::{Kind, event::Position};
 use std::{
-    collections::HashSet,
+    collections::{HashMap, hash_map::Entry},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -62,12 +62,24 @@ impl Due for Tagged {
     }
 }
 
+type Busy = Arc<Mutex<HashMap<Arc<str>, Arc<Notify>>>>;
+
+/// Why a row is taken.
+#[derive(Clone, Copy)]
+enum Why {
+    /// It is on the list; with the event that has put it there, if that was heard just now.
+    Due(Option<Position>),
+    /// Somebody wants it to be worked on now.
+    Wanted,
+}
+
 /// The rounds of one worker.
 pub(super) struct Rounds<D> {
     due: D,
     permits: Arc<Semaphore>,
     places: Arc<Semaphore>,
-    busy: Arc<Mutex<HashSet<Arc<str>>>>,
+    /// Rows in memory, and how one that waits for its next try is woken.
+    busy: Busy,
     /// A row was left on its list because the worker is shut.
     left: Arc<Notify>,
 }
@@ -130,7 +142,7 @@ impl<D: Due> Rounds<D> {
                 let batch = tokio::select! {
                     batch = commits.next() => batch,
                     Some(key) = nudged.recv() => {
-                        self.take(&worker, key, None).await;
+                        self.take(&worker, key, Why::Wanted).await;
                         continue;
                     }
                     () = &mut chance => break,
@@ -144,7 +156,7 @@ impl<D: Due> Rounds<D> {
                 match batch {
                     Some(Ok(batch)) => {
                         for recorded in batch.iter().filter(|recorded| worker.is_due(recorded)) {
-                            self.take(&worker, recorded.stream.as_str().into(), Some(recorded.position)).await;
+                            self.take(&worker, recorded.stream.as_str().into(), Why::Due(Some(recorded.position))).await;
                         }
                     }
                     // What was missed is on the list.
@@ -185,7 +197,7 @@ impl<D: Due> Rounds<D> {
                 if number % BREATH == 0 {
                     tokio::task::yield_now().await;
                 }
-                match self.take(worker, key, None).await {
+                match self.take(worker, key, Why::Due(None)).await {
                     Took::It => taken += 1,
                     Took::Nothing => {}
                     Took::Shut => return,
@@ -199,19 +211,31 @@ impl<D: Due> Rounds<D> {
         }
     }
 
-    /// Works on a row, unless somebody does, here or in another replica.
-    async fn take<W: Worker>(&self, worker: &Arc<W>, key: Arc<str>, due: Option<Position>) -> Took {
+    /// Works on a row, unless somebody does. Of what is wanted now, one that waits for its next try waits no longer; and one
+    /// that another replica looks after is tried once here, where it was wanted: whoever works knows that others may.
+    async fn take<W: Worker>(&self, worker: &Arc<W>, key: Arc<str>, why: Why) -> Took {
         if worker.shut().is_some() {
             self.left.notify_one();
             return Took::Shut;
         }
-        if !self.due.is_mine(&key) || !self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone()) {
+        let (is_mine, is_wanted) = (self.due.is_mine(&key), matches!(why, Why::Wanted));
+        if !is_mine && !is_wanted {
             return Took::Nothing;
         }
+        let woken = match self.busy.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()) {
+            Entry::Occupied(busy) => {
+                if is_wanted {
+                    busy.get().notify_one();
+                }
+                return Took::Nothing;
+            }
+            Entry::Vacant(free) => free.insert(Arc::default()).clone(),
+        };
         let Ok(place) = self.places.clone().acquire_owned().await else { return Took::Shut };
         let (worker, permits, busy, left) = (worker.clone(), self.permits.clone(), self.busy.clone(), self.left.clone());
+        let due = if let Why::Due(position) = why { position } else { None };
         tokio::spawn(async move {
-            let is_done = work(&*worker, &permits, &key, due).await;
+            let is_done = work(&*worker, &permits, &key, due, is_mine.then_some(&*woken)).await;
             busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
             drop(place);
             if !is_done {
@@ -222,8 +246,9 @@ impl<D: Due> Rounds<D> {
     }
 }
 
-/// Tries until it is done, or until the worker is shut: false then.
-async fn work<W: Worker>(worker: &W, permits: &Semaphore, key: &str, due: Option<Position>) -> bool {
+/// Tries until it is done, or until the worker is shut: false then. Once only, when it cannot be woken: somebody else goes on
+/// trying.
+async fn work<W: Worker>(worker: &W, permits: &Semaphore, key: &str, due: Option<Position>, woken: Option<&Notify>) -> bool {
     let (mut pause, mut attempt) = (PAUSE, 0);
     let mut changes = worker.changes();
     loop {
@@ -232,12 +257,14 @@ async fn work<W: Worker>(worker: &W, permits: &Semaphore, key: &str, due: Option
             return true;
         }
         drop(permit);
+        let Some(woken) = woken else { return true };
         if worker.shut().is_some() {
             return false;
         }
         tokio::select! {
             () = sleep(pause) => {}
             () = changed(&mut changes) => {}
+            () = woken.notified() => {}
         }
         (pause, attempt) = ((pause * 2).min(MAX_PAUSE), attempt + 1);
     }

@@ -33,6 +33,8 @@ enum Mood {
     Slow,
     /// Charges hang, and look-ups are answered.
     Deceiving,
+    /// Answers at once, and decides nothing about keys below 30.
+    Undecided,
 }
 
 /// What a provider remembers, and what was asked of it.
@@ -66,7 +68,7 @@ impl Fake {
         let (mood, mut book) = (*self.mood.borrow(), self.book.lock().unwrap());
         let number = book.calls.len();
         let bad = match mood {
-            Mood::Well => false,
+            Mood::Well | Mood::Undecided => false,
             Mood::Hung | Mood::Slow | Mood::Deceiving => true,
             Mood::HalfFailing => number % 2 == 0,
         };
@@ -103,10 +105,13 @@ impl Provider for Fake {
                     done.await.unwrap();
                     Answer::Approved
                 }
-                Mood::HalfFailing | Mood::Well => {
+                Mood::HalfFailing | Mood::Well | Mood::Undecided => {
                     sleep(Duration::from_millis(20)).await;
                     if bad {
                         return Answer::Unknown;
+                    }
+                    if mood == Mood::Undecided && ask.key.parse::<u32>().unwrap() < 30 {
+                        return Answer::Undecided;
                     }
                     moves(&self.book, &ask.key);
                     Answer::Approved
@@ -130,7 +135,7 @@ impl Provider for Fake {
             match mood {
                 Mood::Hung => std::future::pending().await,
                 Mood::Slow => sleep(Duration::from_secs(10)).await,
-                Mood::HalfFailing | Mood::Well | Mood::Deceiving => sleep(Duration::from_millis(20)).await,
+                Mood::HalfFailing | Mood::Well | Mood::Deceiving | Mood::Undecided => sleep(Duration::from_millis(20)).await,
             }
             match bad && mood != Mood::Deceiving {
                 true => Some(Answer::Unknown),
@@ -324,6 +329,40 @@ async fn a_provider_that_only_seems_well_is_not_asked_for_more_money_than_one_th
     shop.fake.mood.send_replace(Mood::Well);
     shop.settled(Duration::from_secs(60)).await;
     assert_eq!(shop.till.look().state, State::Closed, "{:?}", mended.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_provider_cannot_decide_keeps_nobody_else_from_paying() {
+    let mut shop = Shop::open();
+    // Those who cannot be decided come first, and so are on top of the list when it is half open.
+    shop.fake.mood.send_replace(Mood::Undecided);
+    shop.orders(30, Duration::from_millis(1)).await;
+    shop.fake.mood.send_replace(Mood::Hung);
+    shop.orders(200, Duration::from_millis(10)).await;
+    assert_eq!(shop.till.look().state, State::Open);
+    shop.fake.mood.send_replace(Mood::Undecided);
+    let began = Instant::now();
+    while shop.due() > 30 {
+        assert!(began.elapsed() < Duration::from_secs(20), "{} are due: {:?}", shop.due(), shop.till.look());
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(shop.till.look().state, State::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_wanted_now_does_not_wait_for_his_next_try() {
+    let mut shop = Shop::open();
+    shop.fake.mood.send_replace(Mood::Undecided);
+    shop.orders(1, Duration::ZERO).await;
+    // After so many tries it waits half a minute for the next.
+    sleep(Duration::from_secs(120)).await;
+    shop.fake.mood.send_replace(Mood::Well);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(shop.due(), 1, "it was not to be tried yet");
+    let began = Instant::now();
+    shop.nudge.send("0".into()).await.unwrap();
+    shop.settled(Duration::from_secs(1)).await;
+    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

@@ -136,11 +136,27 @@ impl Till {
     pub async fn ask(&self, ask: Ask, way: Way) -> Option<Answer> {
         let (permit, again) = self.admit(&ask.key)?;
         let key = ask.key.clone();
-        let answer = self.call(permit, ask, way, again).await;
-        if answer != Answer::Unknown {
-            self.lock().open.remove(&key);
+        let answer = self.call(permit, async { Some(self.exchange(ask, way, again).await) }).await.unwrap_or(Answer::Unknown);
+        if is_decided(&answer) {
+            self.forget(&key);
         }
         Some(answer)
+    }
+
+    /// What a charge of this key has come to, without asking for it: see [`Provider::look_up`]. `None` when the question was
+    /// not let through, and should come again.
+    pub async fn look_up(&self, key: &str) -> Option<Option<Answer>> {
+        let (permit, _) = self.admit(key)?;
+        let found = self.call(permit, self.provider.look_up(key)).await;
+        if found.as_ref().is_some_and(is_decided) {
+            self.forget(key);
+        }
+        Some(found)
+    }
+
+    /// Nothing will be asked under this key any more.
+    pub fn forget(&self, key: &str) {
+        self.lock().open.remove(key);
     }
 
     fn admit(&self, key: &str) -> Option<(Permit, bool)> {
@@ -174,9 +190,9 @@ impl Till {
         }
     }
 
-    async fn call(&self, mut permit: Permit, ask: Ask, way: Way, again: bool) -> Answer {
+    /// Waits for an answer, within limits, and tells the breaker how that went.
+    async fn call(&self, mut permit: Permit, asking: impl Future<Output = Option<Answer>>) -> Option<Answer> {
         let began = Instant::now();
-        let asking = self.exchange(ask, way, again);
         tokio::pin!(asking);
         let answer = match tokio::time::timeout(self.slow, &mut asking).await {
             Ok(answer) => answer,
@@ -186,10 +202,10 @@ impl Till {
                     inner.breaker.late(&mut permit, self.clock_ms(), random());
                     self.noted(&mut inner);
                 }
-                tokio::time::timeout_at(began + CALL, &mut asking).await.unwrap_or(Answer::Unknown)
+                tokio::time::timeout_at(began + CALL, &mut asking).await.unwrap_or(Some(Answer::Unknown))
             }
         };
-        let (failed, took_ms) = (answer == Answer::Unknown, began.elapsed().as_millis() as u64);
+        let (failed, took_ms) = (answer == Some(Answer::Unknown), began.elapsed().as_millis() as u64);
         let mut inner = self.lock();
         inner.breaker.done(permit, failed, took_ms, self.clock_ms(), random());
         inner.budget.answered(!failed && began.elapsed() <= self.slow);
@@ -296,4 +312,9 @@ impl Till {
     fn clock_ms(&self) -> u64 {
         self.began.elapsed().as_millis() as u64
     }
+}
+
+/// Whether nothing more is to be asked.
+fn is_decided(answer: &Answer) -> bool {
+    matches!(answer, Answer::Approved | Answer::Declined(_))
 }

@@ -54,8 +54,14 @@ async fn every_route_leads_to_its_service_in_this_process_and_in_others() {
 fn the_context_of_a_kind_decides() {
     let all = standard();
     let of = |prefix: &str| all.iter().find(|route| route.prefix == prefix).map(|route| route.service.as_str());
-    let expected =
-        [("/orders", "order"), ("/payments", "payment"), ("/stores", "store"), ("/accounts", "identity"), ("/tokens", "identity")];
+    let expected = [
+        ("/orders", "order"),
+        ("/payments", "payment"),
+        ("/webhooks", "payment"),
+        ("/stores", "store"),
+        ("/accounts", "identity"),
+        ("/tokens", "identity"),
+    ];
     for (prefix, service) in expected {
         assert_eq!(of(prefix), Some(service), "{prefix}");
     }

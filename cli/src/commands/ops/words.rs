@@ -76,7 +76,7 @@ pub fn span(ms: Millis, lang: Lang) -> String {
     }
 }
 
-const EVENTS: [(&str, &str, &str); 53] = [
+const EVENTS: [(&str, &str, &str); 74] = [
     ("order.placed", "주문함", "ordered"),
     ("order.paid", "결제됨, 접수대기", "paid, waiting for the store"),
     ("order.payment_failed", "결제 실패로 끝남", "ended: payment failed"),
@@ -106,6 +106,7 @@ const EVENTS: [(&str, &str, &str); 53] = [
     ("payment.refunded", "환불함", "refunded"),
     ("payment.adjusted", "차액 정산", "difference settled"),
     ("payment.adjust_failed", "차액 결제 실패", "difference not paid"),
+    ("store.changed", "가게 정보 바꿈", "store changed"),
     ("store.admitted", "주문수용량에 넣음", "admitted to the kitchen"),
     ("store.turned_away", "주문수용량 초과", "over capacity"),
     ("store.released", "주문수용량에서 뺌", "left the kitchen"),
@@ -120,6 +121,16 @@ const EVENTS: [(&str, &str, &str); 53] = [
     ("ticket.withdrawn", "주문전표 거둠", "ticket withdrawn"),
     ("ticket.withdrawal_refused", "거두기 거절", "withdrawal refused"),
     ("ticket.revised", "주문전표 고침", "ticket revised"),
+    ("ticket.revision_refused", "고치기 거절", "revision refused"),
+    ("ticket.settled", "고친 주문전표 확정", "revision settled"),
+    ("ticket.reverted", "주문전표 되돌림", "revision undone"),
+    ("ticket.abandoned", "조리 포기", "not cooked in time"),
+    ("rider.registered", "라이더 등록", "joined as a rider"),
+    ("rider.started", "근무 시작", "on shift"),
+    ("rider.ended", "근무 끝", "off shift"),
+    ("rider.moved", "위치 바꿈", "moved"),
+    ("rider.took", "맡은 배달 늘어남", "one job more"),
+    ("rider.dropped", "맡은 배달 줄어듦", "one job less"),
     ("delivery.offered", "배달 알림", "offered to riders"),
     ("delivery.ready", "픽업 가능", "ready to pick"),
     ("delivery.picked", "픽업", "picked"),
@@ -128,8 +139,18 @@ const EVENTS: [(&str, &str, &str); 53] = [
     ("delivery.called_off", "배달 취소", "called off"),
     ("delivery.widened", "더 멀리 알림", "offered wider"),
     ("delivery.failed", "라이더 없음", "no rider"),
+    ("customer.registered", "고객 가입", "joined as a customer"),
+    ("customer.contact_set", "연락처 바꿈", "contact changed"),
+    ("customer.preferences_set", "알림 설정 바꿈", "preferences changed"),
+    ("customer.counted", "거래완료 셈", "completed order counted"),
+    ("customer.promoted", "등급 오름", "rose in grade"),
     ("review.invited", "리뷰 초대", "invited to review"),
     ("review.written", "리뷰", "reviewed"),
+    ("review.replied", "리뷰 답글", "review answered"),
+    ("notice.queued", "알림 대기", "notice queued"),
+    ("notice.sent", "알림 보냄", "notice sent"),
+    ("notice.skipped", "알림 생략", "notice left out"),
+    ("notice.reported", "알림 결과", "outcome of a notice"),
 ];
 
 #[cfg(test)]
@@ -139,7 +160,44 @@ mod tests {
     #[test]
     fn an_event_without_words_is_named_as_it_is() {
         assert_eq!(event("order.placed", Lang::Ko), "주문함");
-        assert_eq!(event("notice.queued", Lang::En), "notice queued");
+        assert_eq!(event("kitchen.on_fire", Lang::En), "kitchen on fire");
+    }
+
+    #[test]
+    fn every_event_has_words_and_nothing_else_has() {
+        let sources = [
+            ("order", include_str!("../../../../shared/src/order.rs")),
+            ("payment", include_str!("../../../../shared/src/payment.rs")),
+            ("store", include_str!("../../../../shared/src/store.rs")),
+            ("ticket", include_str!("../../../../shared/src/ticket.rs")),
+            ("rider", include_str!("../../../../shared/src/rider.rs")),
+            ("delivery", include_str!("../../../../shared/src/delivery.rs")),
+            ("customer", include_str!("../../../../shared/src/customer.rs")),
+            ("review", include_str!("../../../../shared/src/review.rs")),
+            ("notice", include_str!("../../../../shared/src/notice.rs")),
+        ];
+        let mut events: Vec<String> = vec![];
+        for (kind, source) in sources {
+            let variants = source.split("pub enum Event {").nth(1).and_then(|from| from.split("\n}").next()).unwrap_or_default();
+            let variants = variants.lines().filter_map(|line| line.strip_prefix("    "));
+            events.extend(variants.filter(|line| line.starts_with(char::is_alphabetic)).map(|line| format!("{kind}.{}", snake(line))));
+        }
+        let mut known: Vec<&str> = EVENTS.iter().map(|(name, _, _)| *name).collect();
+        events.sort();
+        known.sort();
+        assert_eq!(known, events);
+    }
+
+    /// The first word of a line, as it is written in JSON.
+    fn snake(line: &str) -> String {
+        let mut name = String::new();
+        for c in line.chars().take_while(char::is_ascii_alphanumeric) {
+            if c.is_ascii_uppercase() && !name.is_empty() {
+                name.push('_');
+            }
+            name.push(c.to_ascii_lowercase());
+        }
+        name
     }
 
     #[test]

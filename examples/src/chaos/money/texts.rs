@@ -7,12 +7,17 @@ use crate::{
 };
 use hyper::{Method, body::Bytes};
 use serde::de::DeserializeOwned;
-use std::{path::Path, process::Stdio};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 /// One that is open.
 pub struct Texts {
     server: Server,
     host: Host,
+    /// What was accepted.
+    pub journal: PathBuf,
 }
 
 impl Texts {
@@ -21,10 +26,10 @@ impl Texts {
     /// # Errors
     /// It does not start.
     pub async fn start(folder: &Path, capacity: u32) -> Result<Self, String> {
-        let journal = folder.join("solapi.journal").display().to_string();
-        let arguments = ["--journal".into(), journal, "--capacity".into(), capacity.to_string()];
+        let journal = folder.join("solapi.journal");
+        let arguments = ["--journal".into(), journal.display().to_string(), "--capacity".into(), capacity.to_string()];
         let server = Server::start(&program("solapi_sim", "BAEMIN_SOLAPI_SIM")?, &arguments, Stdio::null()).await?;
-        Ok(Self { host: Host::new(&server.url)?, server })
+        Ok(Self { host: Host::new(&server.url)?, server, journal })
     }
 
     /// What a server must be told to use it. Whoever has no phone reads the log instead.

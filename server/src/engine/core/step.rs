@@ -44,7 +44,8 @@ impl Step<'_> {
             self.record(kind, order, event)?;
         }
         // Policies hear of an event once the aggregate has taken all events of its decision.
-        for recorded in self.events[first..].to_vec() {
+        for number in first..self.events.len() {
+            let recorded = Arc::clone(&self.events[number]);
             self.react(&recorded, depth)?;
         }
         Ok(())

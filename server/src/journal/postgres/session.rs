@@ -59,7 +59,7 @@ impl Session {
             Ok(Ok(rows)) => Ok(rows),
             Ok(Err(error)) => {
                 // Whoever ends a connection may do so after a commit; any other error ends the transaction alone.
-                let broken = !error.as_db_error().is_some_and(|said| said.severity() == "ERROR");
+                let broken = error.as_db_error().is_none_or(|said| said.severity() != "ERROR");
                 Err(Trouble { fault: error.into(), broken })
             }
             Err(_) => Err(Trouble { fault: late(ANSWER), broken: true }),

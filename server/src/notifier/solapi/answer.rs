@@ -110,6 +110,8 @@ pub fn found(named: &[Stored]) -> Found {
         // A text message in place of what failed has the same name: one that was accepted is enough.
         (_, Found::Accepted) | (Verdict::Accepted, _) => Found::Accepted,
         (Verdict::Refused, Found::Nothing | Found::Refused) => Found::Refused,
+        // What had no money behind it was not taken: it may be sent once there is some.
+        (Verdict::Broken, found) => found,
         _ => Found::Unknown,
     })
 }

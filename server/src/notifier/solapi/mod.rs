@@ -44,6 +44,9 @@ const PAGES: usize = 10;
 /// Notices whose failure is remembered until it is believed: more than are asked about at the same time. What is forgotten
 /// is asked about for longer.
 const MAX_FAILING: usize = 8_192;
+/// Notices remembered that were not taken: more than are tried at the same time. One that is forgotten counts as lost on its
+/// way, and is looked up before it is sent again; those that went another way meanwhile are forgotten so as well.
+const MAX_PAST: usize = 16_384;
 /// How much SOLAPI's clock and ours may differ, and more: it accepts requests that are 15 minutes off.
 const SKEW_MS: Millis = 60 * 60 * 1000;
 
@@ -54,7 +57,7 @@ pub struct Solapi {
     key: Hidden,
     secret: Hidden,
     client: Client,
-    /// What became of earlier attempts: as many as the worker has on their way.
+    /// What became of earlier attempts.
     past: Mutex<HashMap<String, Past>>,
     /// Since when each notice, as far as is known, has not arrived.
     failing: Mutex<HashMap<String, Instant>>,
@@ -193,7 +196,11 @@ impl Solapi {
             Err(Lost::Unsent) => (Fault::Broken, Past::Clean),
             Err(Lost::Maybe) => (Fault::Broken, Past::Lost(Instant::now())),
         };
-        self.past().insert(message.key.clone(), past);
+        let mut all = self.past();
+        if all.len() >= MAX_PAST {
+            all.clear();
+        }
+        all.insert(message.key.clone(), past);
         Err(fault)
     }
 

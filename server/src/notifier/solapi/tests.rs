@@ -87,6 +87,21 @@ fn what_is_approved_for_its_topic_goes_out_so_and_the_rest_by_the_general_templa
 }
 
 #[test]
+fn what_had_no_money_behind_it_is_sent_once_there_is_some() {
+    let stored = |code: &str| serde_json::from_value::<answer::Stored>(json!({ "statusCode": code })).unwrap();
+    for (codes, wanted) in [
+        (vec!["1030"], answer::Found::Nothing),
+        (vec!["1030", "1030"], answer::Found::Nothing),
+        (vec!["1030", "2000"], answer::Found::Accepted),
+        (vec!["4000", "1030"], answer::Found::Accepted),
+        (vec!["1030", "1042"], answer::Found::Refused),
+        (vec!["9999", "1030"], answer::Found::Unknown),
+    ] {
+        assert_eq!(answer::found(&codes.iter().map(|code| stored(code)).collect::<Vec<_>>()), wanted, "{codes:?}");
+    }
+}
+
+#[test]
 fn only_what_says_so_is_accepted() {
     let sent = |code: &str| serde_json::from_value::<Sent>(json!({ "statusCode": code, "messageId": "M4V" })).unwrap();
     let failed = |code: &str| serde_json::from_value(json!({ "errorCode": code })).unwrap();

@@ -2,7 +2,7 @@
 
 use super::{
     Answer, Ask, Found, Seen, Toss,
-    errors::{Class, IN_FLIGHT, class},
+    errors::{Class, IN_FLIGHT, class, is_decided},
     seen,
     wire::{Checkout, Confirm, Payment, Reply, is_order_id},
 };
@@ -18,7 +18,7 @@ impl Toss {
         }
         if !is_order_id(&ask.key) {
             self.complain(&ask.key, "a charge needs a key of 6 to 64 letters, digits, _ and -");
-            return Answer::Unknown;
+            return Answer::Undecided;
         }
         match self.find(&ask.key).await {
             Found::Nothing => self.begin(ask).await,
@@ -27,9 +27,9 @@ impl Toss {
                 // An end without money is believed when the capture under our key says so too: another attempt of ours
                 // may have opened a window of its own, and only the key is common to both.
                 Seen::Open(payment_key) | Seen::Over(_, payment_key) => self.capture(ask, &payment_key).await,
-                Seen::Strange => Answer::Unknown,
+                Seen::Strange => Answer::Undecided,
             },
-            Found::Unclear => Answer::Unknown,
+            other @ (Found::Strange | Found::Unclear) => other.answer(),
         }
     }
 
@@ -42,9 +42,9 @@ impl Toss {
                 Seen::Captured => Some(Answer::Approved),
                 Seen::Over(reason, _) => Some(Answer::Declined(reason)),
                 Seen::Open(_) => None,
-                Seen::Strange => Some(Answer::Unknown),
+                Seen::Strange => Some(Answer::Undecided),
             },
-            Found::Unclear => Some(Answer::Unknown),
+            other @ (Found::Strange | Found::Unclear) => Some(other.answer()),
         }
     }
 
@@ -66,37 +66,51 @@ impl Toss {
 
     async fn capture(&self, ask: &Ask, payment_key: &str) -> Answer {
         let confirm = Confirm { payment_key, order_id: &ask.key, amount: ask.amount };
-        match self.caller.confirm(&confirm).await {
+        let tries = self.spent.get(&ask.key).unwrap_or(0);
+        match self.caller.confirm(&confirm, tries).await {
             Reply::Good(payment) => match self.seen(ask, &payment) {
                 Seen::Captured => Answer::Approved,
                 Seen::Over(reason, _) => Answer::Declined(reason),
-                Seen::Open(_) | Seen::Strange => Answer::Unknown,
+                Seen::Open(_) | Seen::Strange => Answer::Undecided,
             },
-            Reply::Refused { code, .. } if code == IN_FLIGHT => Answer::Unknown,
-            Reply::Refused { status, code } => match class(status, &code) {
-                Class::Declined => Answer::Declined(Reason::Declined),
-                Class::OurFault => {
-                    self.complain("capture", &code);
-                    self.after(ask, false).await
+            Reply::Refused { code, .. } if code == IN_FLIGHT => Answer::Undecided,
+            Reply::Refused { status, code } => {
+                let answer = self.refused(ask, status, &code).await;
+                // What the provider has decided it repeats under this key, also once it would say otherwise.
+                if answer == Answer::Undecided && is_decided(status) {
+                    self.spent.insert(ask.key.clone(), tries + 1);
                 }
-                Class::Expired => self.after(ask, true).await,
-                Class::Unknown | Class::RefusedRefund => self.after(ask, false).await,
-            },
+                answer
+            }
             Reply::Unclear(_) => Answer::Unknown,
         }
     }
 
+    async fn refused(&self, ask: &Ask, status: u16, code: &str) -> Answer {
+        let is_expired = match class(status, code) {
+            Class::Declined => return Answer::Declined(Reason::Declined),
+            Class::OurFault => {
+                self.complain("capture", code);
+                false
+            }
+            Class::Expired => true,
+            Class::Unknown | Class::RefusedRefund => false,
+        };
+        self.after(ask, is_expired, if is_decided(status) { Answer::Undecided } else { Answer::Unknown }).await
+    }
+
     /// Looks again after an error that does not tell what became of the money.
-    async fn after(&self, ask: &Ask, is_expired: bool) -> Answer {
+    async fn after(&self, ask: &Ask, is_expired: bool, otherwise: Answer) -> Answer {
         match self.find(&ask.key).await {
             Found::Payment(payment) => match self.seen(ask, &payment) {
                 Seen::Captured => Answer::Approved,
                 Seen::Over(reason, _) => Answer::Declined(reason),
                 Seen::Open(_) if is_expired => Answer::Declined(Reason::NotPaid),
-                Seen::Open(_) | Seen::Strange => Answer::Unknown,
+                Seen::Open(_) | Seen::Strange => otherwise,
             },
             Found::Nothing if is_expired => Answer::Declined(Reason::NotPaid),
-            Found::Nothing | Found::Unclear => Answer::Unknown,
+            Found::Nothing => otherwise,
+            other @ (Found::Strange | Found::Unclear) => other.answer(),
         }
     }
 }

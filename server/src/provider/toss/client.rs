@@ -75,10 +75,10 @@ impl Caller {
         self.get(&[payment_key]).await
     }
 
-    /// Captures.
-    pub async fn confirm(&self, confirm: &Confirm<'_>) -> Reply<Payment> {
+    /// Captures, under the key of this number.
+    pub async fn confirm(&self, confirm: &Confirm<'_>, number: u32) -> Reply<Payment> {
         let Some(url) = self.url(&["confirm"]) else { return Reply::Unclear("the address cannot be built") };
-        let mut request = self.post(url, &format!("confirm:{}", confirm.order_id)).json(confirm);
+        let mut request = self.post(url, &format!("confirm:{}:{number}", confirm.order_id)).json(confirm);
         if let Some(code) = &self.test_code {
             request = request.header(TEST_CODE, code);
         }

@@ -3,8 +3,9 @@
 //! A charge is a payment window that the customer finishes, and then a capture that we ask for. The order id over there is
 //! the movement's key, so that whatever became of a movement can be looked up under a name that was in our journal before
 //! the first call. Invariants:
-//! - a window is opened only when a look-up by that name finds nothing, and a capture has one idempotency key for all
-//!   attempts, whichever payment key it names: however many attempts overlap, one captures;
+//! - a window is opened only when a look-up by that name finds nothing, and captures have one row of idempotency keys for all
+//!   attempts, whichever payment key they name: the next one is used only once the provider has said that nothing was
+//!   captured under the last, and so one captures, however many attempts overlap;
 //! - money is approved only by a payment that is read whole and says the same order, amount and currency;
 //! - a refund is asked only when a look-up does not show it, and under a lock on what was left by that look-up.
 
@@ -30,7 +31,7 @@ use wire::{Payment, Reply, Status, is_payment_key};
 pub const DEADLINE: Duration = Duration::from_secs(15);
 /// Complaints remembered, so that each is made once; the oldest are made again.
 const COMPLAINTS: usize = 10_000;
-/// Refunds remembered whose idempotency key is worth nothing any more.
+/// Movements remembered whose idempotency key is worth nothing any more.
 const SPENT: usize = 10_000;
 
 /// A secret key. It is not shown by accident.
@@ -130,8 +131,8 @@ pub struct Keys {
 pub struct Toss {
     caller: Caller,
     complaints: Cache<String, ()>,
-    /// By refund and charge: how many keys were answered with an error that does not last, and is repeated to us for as long
-    /// as the key is.
+    /// By charge, and by refund and charge: how many keys were answered with an error that does not last, and is repeated to us
+    /// for as long as the key is.
     spent: Cache<String, u32>,
 }
 
@@ -153,7 +154,16 @@ enum Seen {
 enum Found {
     Nothing,
     Payment(Payment),
+    /// What is found, or what we are told instead, is for people to understand.
+    Strange,
     Unclear,
+}
+
+impl Found {
+    /// What is known of a movement when no payment was found, although there may be one.
+    fn answer(&self) -> Answer {
+        if *self == Found::Strange { Answer::Undecided } else { Answer::Unknown }
+    }
 }
 
 impl Toss {
@@ -179,14 +189,13 @@ impl Toss {
             Reply::Good(payment) if is_it(&payment) => Found::Payment(payment),
             Reply::Good(_) => {
                 self.complain("look-up", "it answers with another payment");
-                Found::Unclear
+                Found::Strange
             }
-            Reply::Refused { status, code } => {
-                if errors::class(status, &code) == errors::Class::OurFault {
-                    self.complain("look-up", &code);
-                }
-                Found::Unclear
+            Reply::Refused { status, code } if errors::class(status, &code) == errors::Class::OurFault => {
+                self.complain("look-up", &code);
+                Found::Strange
             }
+            Reply::Refused { .. } => Found::Unclear,
             Reply::Unclear(_) => Found::Unclear,
         }
     }

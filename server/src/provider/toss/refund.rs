@@ -39,12 +39,12 @@ impl Toss {
         let payment = match self.find(&part.charge).await {
             Found::Payment(payment) => payment,
             Found::Nothing => return self.refuse(ask, "the provider does not know the charge"),
-            Found::Unclear => return Answer::Unknown,
+            other @ (Found::Strange | Found::Unclear) => return other.answer(),
         };
         // Its own total is compared with itself: what the charge was is the payment context's to know.
         if seen(&payment, &part.charge, Won(payment.total_amount)) != Seen::Captured {
             self.complain(&ask.key, "a charge that shall be given back is not captured over there, or not understood");
-            return Answer::Unknown;
+            return Answer::Undecided;
         }
         match gone(&payment, &ask.key, part.amount) {
             Gone::Yes => Answer::Approved,
@@ -67,12 +67,13 @@ impl Toss {
             Reply::Good(after) if is_same(&after, payment) && gone(&after, &ask.key, part.amount) == Gone::Yes => Answer::Approved,
             Reply::Good(_) => {
                 self.complain(&ask.key, "a refund was answered with something else");
-                Answer::Unknown
+                Answer::Undecided
             }
             Reply::Refused { status, code } => {
                 let answer = self.verify(ask, part, payment, (status, &code)).await;
-                // What the provider has decided it repeats, and what it has not it does not.
-                if answer == Answer::Unknown && is_decided(status) {
+                // What the provider has decided it repeats, also once an operator has mended what it was about; what it has
+                // not it does not.
+                if answer != Answer::Approved && is_decided(status) {
                     self.spent.insert(about, tries + 1);
                 }
                 answer
@@ -85,6 +86,7 @@ impl Toss {
     async fn verify(&self, ask: &Ask, part: &Part, before: &Payment, (status, code): (u16, &str)) -> Answer {
         let reply = self.caller.by_key(&before.payment_key).await;
         let Found::Payment(now) = self.found(reply, |now| is_same(now, before)) else { return Answer::Unknown };
+        let undecided = if is_decided(status) { Answer::Undecided } else { Answer::Unknown };
         match (gone(&now, &ask.key, part.amount), class(status, code)) {
             (Gone::Yes, _) => Answer::Approved,
             (Gone::Otherwise, _) => self.refuse(ask, "another amount went back in its name"),
@@ -92,9 +94,9 @@ impl Toss {
             (Gone::No, _) if now.balance_amount < part.amount.0 => self.refuse(ask, "less is left of the charge than shall go back"),
             (Gone::No, Class::OurFault) => {
                 self.complain("refund", code);
-                Answer::Unknown
+                undecided
             }
-            (Gone::No, Class::Declined | Class::Expired | Class::Unknown) => Answer::Unknown,
+            (Gone::No, Class::Declined | Class::Expired | Class::Unknown) => undecided,
         }
     }
 
@@ -124,6 +126,7 @@ fn gone(payment: &Payment, key: &str, amount: Won) -> Gone {
 fn worse(one: Answer, other: Answer) -> Answer {
     match (one, other) {
         (Answer::Unknown, _) | (_, Answer::Unknown) => Answer::Unknown,
+        (Answer::Undecided, _) | (_, Answer::Undecided) => Answer::Undecided,
         (refused @ Answer::Declined(_), _) | (_, refused @ Answer::Declined(_)) => refused,
         (Answer::Approved, Answer::Approved) => Answer::Approved,
     }
