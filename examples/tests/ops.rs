@@ -126,14 +126,19 @@ fn kept(stage: &Stage) {
 
     assert!(run(stage, "ops", "ops breaker --release").contains("이제 스스로 정해요"));
     // By itself or by hand, whichever is quicker, and never twice.
-    let give_up = Instant::now() + PATIENCE;
-    while stage.ask("kim", "customer pay-status last").unwrap()["status"] != "paid" {
-        assert!(Instant::now() < give_up, "it was never paid");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until_paid(stage, "last");
     assert!(ends(stage, "kim", "customer pay last", 5).contains("이미 결제한 주문이에요"));
     difference_kept(stage);
     reconciled(stage);
+}
+
+/// Until this order of kim's is paid.
+fn until_paid(stage: &Stage, order: &str) {
+    let give_up = Instant::now() + PATIENCE;
+    while stage.ask("kim", &format!("customer pay-status {order}")).unwrap()["status"] != "paid" {
+        assert!(Instant::now() < give_up, "it was never paid");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// An order that is paid is changed for a dearer one while the provider is not asked: nobody is told that the difference is paid.
@@ -179,6 +184,31 @@ fn reconciled(stage: &Stage) {
     assert_eq!((&json["agrees"], &json["date"]), (&false.into(), &today.to_string().into()), "{json}");
     ends(stage, "ops", "ops reconcile --date yesterday", 2);
     ends(stage, "kim", "ops reconcile", 4);
+    refused(stage);
+}
+
+/// The provider does not give back what it has not taken, and an operator sees it, in the list and in the order's story.
+fn refused(stage: &Stage) {
+    assert!(run(stage, "ops", "ops refunds").contains("거절된 환불이 없어요"));
+    assert!(run(stage, "choi", "ops refunds").contains("No refund is refused."));
+    let placed = stage.ask("kim", "customer order --store 교촌치킨 --item 후라이드=1").unwrap();
+    let order = placed["order"].as_str().unwrap();
+    until_paid(stage, order);
+    let provider = rusqlite::Connection::open(stage.data().join("provider.db")).unwrap();
+    provider.busy_timeout(PATIENCE).unwrap();
+    assert_eq!(provider.execute("update movements set amount = 1 where order_id = ?", [order]).unwrap(), 1);
+    run(stage, "kim", &format!("customer cancel {order}"));
+    let said = until(stage, "ops refunds", |told| told["total"] == 1);
+    assert_eq!(said["_embedded"]["refunds"][0]["order"], order, "{said}");
+    let told = run(stage, "ops", "ops refunds");
+    assert!(told.contains(order) && told.contains("결제사가 거절했어요") && told.contains("ops saga ord_"), "{told}");
+    assert_eq!(run(stage, "ops", "ops refunds -o name -q").trim(), order);
+    let saga = run(stage, "ops", &format!("ops saga {order}"));
+    assert!(saga.contains("환불 거절됨") && saga.contains("결제사가 돌려주지 않아요"), "{saga}");
+    assert!(!saga.contains("기다리는 것이 없어요"), "{saga}");
+    let saga = stage.ask("ops", &format!("ops saga {order}")).unwrap();
+    assert_eq!(saga["waits"][0]["for"], "refund", "{saga}");
+    ends(stage, "kim", "ops refunds", 4);
 }
 
 /// Something is parked, as the rules would park it, and is mended.

@@ -277,6 +277,7 @@ mod tests {
             means: shared::order::Means::Card,
             parts: vec![],
             unwanted_ms: None,
+            refused: false,
         };
         let waits = |here: &[Record], there: &[Record], due: &[Due]| compare(DAY, here, there).differences[0].is_on_its_way(due);
         assert!(waits(&[], &[charged.clone()], &[due(10, Some(false))]));

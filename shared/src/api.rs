@@ -280,6 +280,30 @@ pub struct PaymentShown {
     pub refunded: Won,
     /// What is on its way back.
     pub refunding: Won,
+    /// What of that the provider refuses to give back: for operators alone, who can do something about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<RefusedRefund>,
+}
+
+/// Money that the provider refuses to give back. It is asked again until it does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct RefusedRefund {
+    /// How much.
+    pub amount: Won,
+    /// Why, as it was said last.
+    pub reason: Reason,
+    /// When it was refused first.
+    pub since_ms: Millis,
+}
+
+/// A refund that the provider refuses, in the list that operators read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct RefusedRefundOf {
+    /// Of which order.
+    pub order: OrderId,
+    /// What of it is refused.
+    #[serde(flatten)]
+    pub refused: RefusedRefund,
 }
 
 /// A movement of money in the ledger: from one account to another.

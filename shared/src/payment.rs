@@ -46,6 +46,8 @@ pub enum Command {
     GiveUp { movement: Movement },
     /// The provider gave the money back.
     ConfirmRefund { movement: Movement },
+    /// The provider will not give the money back. It stays due, and is asked for again.
+    RefuseRefund { movement: Movement, reason: Reason },
     /// The customer wants what is due to be asked for now, and not only when its turn comes.
     Pay {},
 }
@@ -82,6 +84,8 @@ pub enum Event {
         means: Means,
         at_ms: Millis,
     },
+    /// The provider will not give the money back: a matter for operators. It is asked again until it does.
+    RefundRefused { order: OrderId, customer: CustomerId, movement: Movement, amount: Won, reason: Reason, at_ms: Millis },
     /// Money went back.
     Refunded { order: OrderId, customer: CustomerId, movement: Movement, amount: Won, at_ms: Millis },
     /// What is paid, or promised back, is now the order's new total.
@@ -100,6 +104,7 @@ impl Event {
             | Declined { order, .. }
             | Voided { order, .. }
             | RefundRequested { order, .. }
+            | RefundRefused { order, .. }
             | Refunded { order, .. }
             | Adjusted { order, .. }
             | AdjustFailed { order, .. } => *order,

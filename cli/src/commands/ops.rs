@@ -4,6 +4,7 @@
 mod breaker;
 mod parked;
 mod reconcile;
+mod refunds;
 mod saga;
 mod words;
 
@@ -40,6 +41,8 @@ pub enum Command {
     Breaker(breaker::Args),
     /// 하루의 원장을 결제사의 기록과 비교하기 | Compare a day's ledger with the payment provider's record
     Reconcile(reconcile::Args),
+    /// 결제사가 거절한 환불 보기 | The refunds that the payment provider refuses
+    Refunds,
     /// 처리하지 못하고 따로 둔 것 | What could not be done and is parked
     #[command(subcommand)]
     Parked(parked::Command),
@@ -77,6 +80,7 @@ pub async fn run(ctx: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Lag => lag(ctx).await,
         Command::Breaker(args) => breaker::run(ctx, args).await.map(|()| Exit::Done),
         Command::Reconcile(args) => reconcile::run(ctx, args).await,
+        Command::Refunds => refunds::run(ctx).await.map(|()| Exit::Done),
         Command::Parked(command) => parked::run(ctx, command).await,
         Command::Rebuild { view } => rebuild(ctx, view).await,
         Command::Saga { order, notices } => {

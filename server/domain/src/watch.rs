@@ -120,6 +120,7 @@ fn payment_words(event: &payment::Event) -> Option<&'static str> {
         E::Declined { .. } => Some("declined"),
         E::Voided { .. } => Some("voided"),
         E::Refunded { .. } => Some("refunded"),
-        E::Requested { .. } | E::RefundRequested { .. } | E::Adjusted { .. } | E::AdjustFailed { .. } => None,
+        // A refund that is refused is a matter for operators: to those who watch an order it is still on its way.
+        E::Requested { .. } | E::RefundRequested { .. } | E::RefundRefused { .. } | E::Adjusted { .. } | E::AdjustFailed { .. } => None,
     }
 }

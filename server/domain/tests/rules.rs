@@ -424,6 +424,10 @@ impl Bank {
                 assert_eq!(self.refunds.get(movement), Some(amount));
                 assert!(self.answered.insert(*movement));
             }
+            // It is no answer: the provider is asked again.
+            E::RefundRefused { movement, amount, .. } => {
+                assert!(self.refunds.get(movement) == Some(amount) && !self.answered.contains(movement));
+            }
             E::Voided { .. } | E::Adjusted { .. } | E::AdjustFailed { .. } => {}
         }
     }
@@ -441,13 +445,14 @@ fn money_is_conserved() {
         let mut ledger: BTreeMap<String, Row> = BTreeMap::new();
         for _ in 0..30 {
             let movement = 1 + dice.below(6) as u32;
-            let command = match dice.below(24) {
+            let command = match dice.below(25) {
                 0..4 => C::Request { order, customer, amount: Won(20_000), means: order::Means::Card },
                 4..10 => C::Approve { movement },
                 10..12 => C::Decline { movement, reason: Reason::Declined },
                 12 => C::Refund { order, customer, reason: Reason::Unsaid },
                 13..18 => C::Adjust { total: Won(10_000 + 5_000 * dice.below(5) as i64) },
                 18..20 => C::GiveUp { movement },
+                20 => C::RefuseRefund { movement, reason: Reason::Declined },
                 _ => C::ConfirmRefund { movement },
             };
             over |= matches!(command, C::Refund { .. });
@@ -486,6 +491,41 @@ fn money_is_conserved() {
         }
     }
     assert!(lost > 1000 && refunded > 1000 && adjusted > 1000, "hardly anything happened: {lost}, {refunded}, {adjusted}");
+}
+
+/// A refund that the provider refuses stays due; operators see it, nobody else does, and only what is new of it is told.
+#[test]
+fn a_refused_refund_is_told_once_and_stays_due_until_it_goes_back() {
+    use payment::Command as C;
+    let operator = person(AccountId(Bits([9; 10])), Role::Operator);
+    let (_, path) = states(Kind::Payment).into_iter().find(|(name, _)| *name == "refunding").unwrap();
+    let say = |row: Row, command: C, at_ms: Millis| {
+        let events = domain::decide(&row, &command.into(), &Stamp { by: Actor::System, at_ms }).unwrap();
+        (after(row, &events), events.len())
+    };
+    let refuse = |reason| C::RefuseRefund { movement: 2, reason };
+    let seen = |row: &Row, by: &Actor| serde_json::to_value(row.show(by).unwrap()).unwrap()["refused"].clone();
+    let listed = |row: &Row| row.tags().into_iter().find(|tag| tag.name == domain::payment::REFUSED).map(|tag| tag.sort);
+    let due = |row: &Row| {
+        let Row::Payment(state) = row else { unreachable!() };
+        state.due().iter().map(|due| (due.movement, due.refused)).collect::<Vec<_>>()
+    };
+
+    let row = given(Kind::Payment, &path);
+    assert_eq!((listed(&row), seen(&row, &operator), due(&row)), (None, serde_json::Value::Null, vec![(2, false)]));
+    let (row, told) = say(row, refuse(Reason::Declined), NOON_MS + 1);
+    assert_eq!(told, 1);
+    let (row, told) = say(row, refuse(Reason::Declined), NOON_MS + 2);
+    assert_eq!(told, 0, "the same again is nothing new");
+    let (row, told) = say(row, refuse(Reason::NotPaid), NOON_MS + 3);
+    assert_eq!(told, 1, "another reason is");
+    let refused = serde_json::json!({ "amount": 20_000, "reason": "not_paid", "since_ms": NOON_MS + 1 });
+    assert_eq!((listed(&row), seen(&row, &operator), due(&row)), (Some(NOON_MS + 1), refused, vec![(2, true)]));
+    assert_eq!(seen(&row, &person(customer_id().account(), Role::Customer)), serde_json::Value::Null);
+
+    let (row, told) = say(row, C::ConfirmRefund { movement: 2 }, NOON_MS + 4);
+    assert_eq!((told, listed(&row), seen(&row, &operator), due(&row)), (1, None, serde_json::Value::Null, vec![]));
+    assert_eq!(say(row, refuse(Reason::Declined), NOON_MS + 5).1, 0, "what went back is not refused any more");
 }
 
 /// What the provider holds for us, by the ledger's own entries.
@@ -528,6 +568,17 @@ fn a_basket_without_some_dishes_is_the_rest() {
     assert_eq!(without(&all, &[text("없는 메뉴")]), Err(Refusal::NotOrdered { item: text("없는 메뉴") }));
     for single in [basket(&[coke]), basket(&[fried(&["무 추가"]), fried(&[])])] {
         assert_eq!(without(&single, &[]), Err(Refusal::NothingLeft {}), "of one dish there is nothing to leave out");
+    }
+}
+
+/// Rows of payments that were kept before refusals were remembered are read as they were: without one.
+#[test]
+fn a_row_from_before_refusals_is_read() {
+    for (name, path) in states(Kind::Payment).into_iter().filter(|(name, _)| !name.contains("refused")) {
+        let payment = given(Kind::Payment, &path);
+        let mut kept = serde_json::to_value(&payment).unwrap();
+        assert!(kept.as_object_mut().unwrap().remove("refused").is_some(), "{name}");
+        assert_eq!(Row::read(Kind::Payment, &kept).unwrap(), payment, "{name}");
     }
 }
 

@@ -17,14 +17,14 @@ use jiff::{Timestamp, civil::Date, tz::Offset};
 use serde_json::{Value, json};
 use shared::{
     Context, Kind, Millis, OrderId, Recorded, Refusal, Role,
-    api::{DropParked, Force, ForceBreaker},
+    api::{DropParked, Force, ForceBreaker, RefusedRefundOf},
     problem::Code,
 };
 
 /// What the breaker before the payment provider is called.
 const PROVIDER: &str = "provider";
 const DAY_S: i64 = 86_400;
-/// Parked rows on one page.
+/// Rows on one page.
 const PAGE: u64 = 100;
 
 /// What is asked of a context.
@@ -52,6 +52,8 @@ pub enum Ops {
     Force,
     /// The ledger beside the provider's record of a day.
     Reconcile,
+    /// The refunds that the provider refuses.
+    Refunds,
 }
 
 impl Ops {
@@ -69,6 +71,7 @@ impl Ops {
             Ops::Breaker => "The breaker before the provider".into(),
             Ops::Force => "The breaker before the provider, as an operator wants it,".into(),
             Ops::Reconcile => "The ledger of a day beside the provider's record".into(),
+            Ops::Refunds => "The refunds that the provider refuses".into(),
         }
     }
 }
@@ -88,6 +91,7 @@ pub fn routes() -> Vec<(Method, String, Op)> {
             add(Method::GET, "breaker", Ops::Breaker);
             add(Method::PUT, "breaker", Ops::Force);
             add(Method::GET, "reconciliation", Ops::Reconcile);
+            add(Method::GET, "refunds", Ops::Refunds);
         }
         for view in Kind::ALL.iter().copied().filter(|kind| kind.context() == context && Row::empty(*kind).is_none()) {
             add(Method::PUT, &format!("rebuild/{}", view.name()), Ops::Rebuild(view));
@@ -143,6 +147,7 @@ pub async fn answer(
             breaker(app)?
         }
         Ops::Reconcile => reconciled(app, query.get("date").map(String::as_str)).await?,
+        Ops::Refunds => refunds(app)?,
     };
     Ok(hal::answer(caller, StatusCode::OK, said.to_string()))
 }
@@ -216,6 +221,18 @@ fn process() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = if host.trim().is_empty() { "localhost" } else { host.trim() };
     format!("{host}:{}", std::process::id())
+}
+
+/// The refunds that the provider refuses, those first that it refuses longest, and how many there are.
+fn refunds(app: &App) -> Result<Value, Trouble> {
+    let oldest = Slice { offset: 0, limit: PAGE, newest_first: false };
+    let (rows, total) = app.engine.list(Kind::Payment, domain::payment::REFUSED, oldest)?;
+    let refused = rows.iter().filter_map(|(_, stored)| match &*stored.row {
+        Row::Payment(state) => state.refused(),
+        _ => None,
+    });
+    let refunds: Vec<RefusedRefundOf> = refused.collect();
+    Ok(json!({ "_embedded": { "refunds": refunds }, "total": total }))
 }
 
 /// The report of a day in Korea, which a caller names as `2026-11-21`: yesterday, unless named.

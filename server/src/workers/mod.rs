@@ -47,8 +47,16 @@ impl Payments {
 /// Starts the worker that asks for money, where payments are kept.
 pub fn start_pay(engine: &Arc<Engine>, provider: Arc<dyn Provider>, stopping: &CancellationToken) -> Arc<Payments> {
     let till = Arc::new(Till::new(provider, breaker::Config::default()));
-    let figures = till.clone();
-    engine.metrics.also(move |page| figures.measure(page));
+    let (figures, watched) = (till.clone(), Arc::downgrade(engine));
+    engine.metrics.also(move |page| {
+        figures.measure(page);
+        let count = Slice { offset: 0, limit: 0, newest_first: false };
+        let list = |engine: Arc<Engine>| engine.list(Kind::Payment, domain::payment::REFUSED, count).ok();
+        if let Some((_, refused)) = watched.upgrade().and_then(list) {
+            page.family("baemin_refunds_refused", "gauge", "Payments of which the provider refuses a refund.");
+            page.sample("baemin_refunds_refused", "", refused as f64);
+        }
+    });
     let pay = Arc::new(pay::Pay { engine: engine.clone(), till: till.clone() });
     let nudge = rounds::start(engine, (Kind::Payment, domain::payment::DUE), pay::AT_ONCE, pay, stopping);
     let (watched, stopping) = (till.clone(), stopping.clone());

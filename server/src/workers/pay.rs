@@ -68,7 +68,7 @@ impl Worker for Pay {
 
 impl Pay {
     async fn settle(&self, key: &str, due: &Due, attempt: u32, cause: Option<Position>) -> bool {
-        let Due { order, movement, amount, charge, means, ref parts, unwanted_ms } = *due;
+        let Due { order, movement, amount, charge, means, refused, ref parts, unwanted_ms } = *due;
         let against = parts.iter().map(|part| Part { charge: provider_key(order, part.charge, 0), amount: part.amount }).collect();
         let ask = Ask { key: provider_key(order, movement, attempt), order, amount, means, extra: charge == Some(true), against };
         let what = if charge.is_some() { "provider charge" } else { "provider refund" };
@@ -83,19 +83,26 @@ impl Pay {
         }
         // What was not let through waits on the list; that is said once, by the till.
         let Some(answer) = answer else { return false };
+        // A refund that is refused stays due: it is asked for again, and operators see it meanwhile.
+        let is_settled = charge.is_some() || answer == Answer::Approved;
         let command = match (charge, answer) {
             (Some(_), Answer::Approved) => payment::Command::Approve { movement },
             (Some(_), Answer::Declined(reason)) => payment::Command::Decline { movement, reason },
             (None, Answer::Approved) => payment::Command::ConfirmRefund { movement },
-            // A provider that will not give money back is an operator's matter; until then it is asked again.
-            (None, Answer::Declined(_)) | (_, Answer::Undecided | Answer::Unknown) => {
+            (None, Answer::Declined(reason)) => {
+                if !refused {
+                    tracing::warn!(%order, movement, ?reason, "the provider refuses a refund; it will be asked again");
+                }
+                payment::Command::RefuseRefund { movement, reason }
+            }
+            (_, Answer::Undecided | Answer::Unknown) => {
                 if unwanted_ms.is_none() {
                     tracing::warn!(%order, movement, "the provider has not answered; it will be asked again");
                 }
                 return false;
             }
         };
-        report(&self.engine, key, command).await
+        report(&self.engine, key, command).await && is_settled
     }
 
     /// What became of a charge that nobody waits for any more. It is not asked for again: whoever has cancelled, or was told

@@ -48,7 +48,7 @@ fn expected(op: &Op) -> Option<Cells> {
         Op::Join | Op::Login => ALL_MAKE,
         Op::Logout => [204, 401, 204, 204, 204, 204, 204, 204, 204],
         Op::Ops(_, Ops::Lag | Ops::Parked | Ops::Story | Ops::Rebuild(_) | Ops::Rebuilding(_)) => operators(200),
-        Op::Ops(_, Ops::Breaker | Ops::Force | Ops::Reconcile) => operators(200),
+        Op::Ops(_, Ops::Breaker | Ops::Force | Ops::Reconcile | Ops::Refunds) => operators(200),
         // Nothing is parked here.
         Op::Ops(_, Ops::ParkedOne | Ops::Replay | Ops::Drop) => operators(404),
         // Kim's account, whoever asks.

@@ -56,6 +56,25 @@ impl Cast {
         }
     }
 
+    /// Waits until so many refunds are refused.
+    async fn refused(&self, total: u64) -> Value {
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            let said = self.house.get("/ops/payment/refunds", &self.operator).await.ok();
+            if said["total"] == total {
+                return said;
+            }
+            assert!(Instant::now() < give_up, "{said}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// How often the provider was called.
+    async fn calls(&self) -> u64 {
+        let look = self.house.get("/ops/payment/breaker", &self.operator).await.ok();
+        look["_embedded"]["breakers"][0]["calls"].as_u64().unwrap()
+    }
+
     /// What the provider itself has written about an order: kinds of movements, with their amounts.
     fn journal(&self, order: &str) -> Vec<(String, i64)> {
         let provider = rusqlite::Connection::open(self.house.data.path().join("provider.db")).unwrap();
@@ -178,6 +197,45 @@ async fn what_was_asked_for_before_an_order_was_cancelled_comes_late_and_goes_ba
     let captured = paid["captured"].as_i64().unwrap();
     assert_eq!((captured > 0, &paid["refunded"]), (true, &json!(captured)));
     assert_eq!(cast.journal(&order), [("charge".to_owned(), captured), ("refund".to_owned(), captured)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_that_the_provider_refuses_is_an_operators_matter_until_it_gives_the_money_back() {
+    let cast = Cast::gather().await;
+    assert_eq!(cast.refused(0).await, json!({ "_embedded": { "refunds": [] }, "total": 0 }));
+    let order = cast.place().await;
+    let paid = cast.paid(&order, "paid").await["captured"].as_i64().unwrap();
+    // By its own books the provider has taken less than it shall give back, and so it refuses.
+    let provider = rusqlite::Connection::open(cast.house.data.path().join("provider.db")).unwrap();
+    provider.busy_timeout(PATIENCE).unwrap();
+    assert_eq!(provider.execute("update movements set amount = 1 where order_id = ?", [&order]).unwrap(), 1);
+    cast.house.put(&format!("/orders/{order}/cancel"), &cast.kim, &json!({ "reason": "배가 안 고파요" })).await.ok();
+
+    let said = cast.refused(1).await;
+    let listed = &said["_embedded"]["refunds"][0];
+    assert_eq!((&listed["order"], &listed["amount"], &listed["reason"]), (&json!(order), &json!(paid), &json!("declined")), "{said}");
+    assert!(listed["since_ms"].as_i64().unwrap() <= server::engine::now_ms(), "{said}");
+    // For the customer the money is on its way; an operator sees why it does not come.
+    let path = format!("/payments/{order}");
+    let (own, seen) = (cast.house.get(&path, &cast.kim).await.ok(), cast.house.get(&path, &cast.operator).await.ok());
+    assert_eq!((&own["status"], &own["refused"]), (&json!("refunding"), &Value::Null), "{own}");
+    assert_eq!((&seen["status"], &seen["refused"]["amount"]), (&json!("refunding"), &json!(paid)), "{seen}");
+    // It is asked again, and that it refuses again is not told again.
+    let (calls, give_up) = (cast.calls().await, Instant::now() + PATIENCE);
+    while cast.calls().await < calls + 2 {
+        assert!(Instant::now() < give_up);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let story = cast.house.get(&format!("/ops/payment/story/{order}"), &cast.operator).await.ok();
+    let told = story["events"].as_array().unwrap().iter().filter(|event| event["name"] == "payment.refund_refused");
+    assert_eq!(told.count(), 1, "{story}");
+
+    // It changes its mind.
+    let yes = "update movements set outcome = 'approved' where order_id = ? and kind = 'refund'";
+    assert_eq!(provider.execute(yes, [&order]).unwrap(), 1);
+    assert_eq!(cast.paid(&order, "refunded").await["refunded"], paid);
+    cast.refused(0).await;
+    assert_eq!(cast.house.get(&path, &cast.operator).await.ok()["refused"], Value::Null);
 }
 
 /// Today, in Korea.

@@ -243,6 +243,9 @@ impl Watch {
             E::Approved { movement, .. } | E::Declined { movement, .. } | E::Refunded { movement, .. } => {
                 hold!(seen.due.remove(movement), "a movement is answered once: movement {movement} of {id}");
             }
+            E::RefundRefused { movement, .. } => {
+                hold!(seen.due.contains(movement), "only what is due is refused, and it stays due: movement {movement} of {id}");
+            }
             E::Voided { .. } => seen.closed = true,
             E::Adjusted { .. } | E::AdjustFailed { .. } => {}
         }

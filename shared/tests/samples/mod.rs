@@ -191,8 +191,8 @@ names! {
             CancelRefused Cancelled ChangeRequested Changed ChangeRefused OfferMade OfferAccepted OfferDeclined;
     }
     Payment payment {
-        commands: Request Approve Decline Refund Adjust GiveUp ConfirmRefund Pay;
-        events: Requested Approved Declined Voided RefundRequested Refunded Adjusted AdjustFailed;
+        commands: Request Approve Decline Refund Adjust GiveUp ConfirmRefund RefuseRefund Pay;
+        events: Requested Approved Declined Voided RefundRequested RefundRefused Refunded Adjusted AdjustFailed;
     }
     Store store {
         commands: Register SetDish RemoveDish SetSoldOut SetHours Open Close Pause SetTerms SetCapacity SetThanks Admit Release;
@@ -286,6 +286,7 @@ pub fn commands() -> Vec<Command> {
             Adjust { total: Won(37_000) },
             GiveUp { movement: 2 },
             ConfirmRefund { movement: 2 },
+            RefuseRefund { movement: 2, reason: Reason::Declined },
             Pay {},
         ];
         all.extend(all_of.map(Command::from));
@@ -461,6 +462,7 @@ pub fn events() -> Vec<(&'static str, Event)> {
                     at_ms,
                 },
             ),
+            ("", RefundRefused { order, customer, movement: 3, amount: Won(37_000), reason: Reason::Declined, at_ms }),
             ("", Refunded { order, customer, movement: 3, amount: Won(37_000), at_ms }),
             ("", Adjusted { order, customer, total: Won(37_000), at_ms }),
             ("", AdjustFailed { order, customer, reason: Reason::Declined, at_ms }),

@@ -10,10 +10,14 @@ use crate::{
         Align::{Left, Right},
         Sheet,
     },
-    times,
+    times, views,
 };
 use serde_json::{Value, json};
-use shared::{Context as Part, Millis, OrderId, api::OrderShown, order::Status};
+use shared::{
+    Context as Part, Lang, Millis, OrderId,
+    api::{OrderShown, PaymentShown, RefusedRefund},
+    order::Status,
+};
 use std::collections::HashMap;
 
 /// A line of the story.
@@ -39,6 +43,8 @@ pub async fn run(ctx: &Context, order: OrderId, notices: bool) -> Result<Exit, F
     let of = |field: &str| -> Vec<Value> { parts.iter().filter_map(|part| part[field].as_array()).flatten().cloned().collect() };
     let (lines, parked) = (told(of("events")), of("parked"));
     let waits = waits(shown.status, &of("timers"));
+    // A service that is away is said to be so, and nothing else is known of it.
+    let refused = if away.contains(&Part::Payment) { None } else { refused(ctx, order).await? };
     let missing: Vec<&str> = parts.iter().filter(|part| part["complete"] == false).filter_map(|part| part["context"].as_str()).collect();
     let events: Vec<Value> = lines.iter().map(json_line).collect();
     match ctx.out.format() {
@@ -51,10 +57,12 @@ pub async fn run(ctx: &Context, order: OrderId, notices: bool) -> Result<Exit, F
                     format!("{} events of notices are shown by --notices.", hidden.len()),
                 ));
             }
-            close(ctx, shown.status, &waits, &parked);
+            close(ctx, shown.status, &waits, refused.as_ref(), &parked);
         }
         Format::Json => {
-            let waits: Vec<Value> = waits.iter().map(|(name, due_ms)| json!({ "for": name, "until_ms": due_ms })).collect();
+            let mut waits: Vec<Value> = waits.iter().map(|(name, due_ms)| json!({ "for": name, "until_ms": due_ms })).collect();
+            // It has no deadline: the provider is asked until it gives the money back.
+            waits.extend(refused.iter().map(|refused| json!({ "for": "refund", "until_ms": null, "refused": refused })));
             let whole = json!({ "order": order, "status": shown.status, "events": events, "waits": waits, "parked": parked, "incomplete": missing });
             ctx.out.value(&whole, "order", Sheet::card)?;
         }
@@ -73,6 +81,15 @@ fn json_line(line: &Line) -> Value {
     let mut item = line.item.clone();
     (item["who"], item["after_ms"], item["depth"]) = (line.who.as_str().into(), json!(line.after_ms), line.depth.into());
     item
+}
+
+/// What the provider refuses to give back of an order. One that was never paid for may have no payment.
+async fn refused(ctx: &Context, order: OrderId) -> Result<Option<RefusedRefund>, Failure> {
+    match ctx.get(&format!("/payments/{order}")).await {
+        Ok(reply) => Ok(reply.read::<PaymentShown>()?.refused),
+        Err(failure) if failure.exit == Exit::NotFound => Ok(None),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// In the order of time; what happened at once because of something comes right after it.
@@ -183,7 +200,7 @@ fn sheet(ctx: &Context, lines: &[&Line]) -> Sheet {
     sheet
 }
 
-fn close(ctx: &Context, status: Status, waits: &[(String, Millis)], parked: &[Value]) {
+fn close(ctx: &Context, status: Status, waits: &[(String, Millis)], refused: Option<&RefusedRefund>, parked: &[Value]) {
     let now = times::now_ms();
     ctx.out.note(&ctx.t(format!("지금: {}", status.label(ctx.lang)), format!("Now: {}", status.label(ctx.lang))));
     for (name, due_ms) in waits {
@@ -193,6 +210,9 @@ fn close(ctx: &Context, status: Status, waits: &[(String, Millis)], parked: &[Va
             &ctx.t(format!("기다리는 것: {what}, {until}까지 ({left} 남음)"), format!("Waits for {what} until {until} ({left} left)")),
         );
     }
+    if let Some(refused) = refused {
+        ctx.out.note(&refund(refused, ctx.lang));
+    }
     for row in parked {
         let text = |field: &str| row[field].as_str().unwrap_or("-").to_owned();
         ctx.out.note(&ctx.t(
@@ -201,14 +221,25 @@ fn close(ctx: &Context, status: Status, waits: &[(String, Millis)], parked: &[Va
         ));
         ctx.next(&format!("ops parked replay {}", text("id")));
     }
-    if waits.is_empty() && parked.is_empty() && status.is_final() {
+    if waits.is_empty() && refused.is_none() && parked.is_empty() && status.is_final() {
         ctx.out.note(ctx.t("기다리는 것이 없어요", "It waits for nothing."));
     }
+}
+
+/// That the order waits for money which the provider refuses to give back.
+fn refund(refused: &RefusedRefund, lang: Lang) -> String {
+    let (amount, reason) = (views::won(refused.amount, lang), words::refusal(&refused.reason, lang));
+    let since = times::full(refused.since_ms);
+    lang.pick(
+        format!("기다리는 것: 환불 {amount}, 결제사가 돌려주지 않아요 ({reason}, {since}부터)"),
+        format!("Waits for a refund of {amount}, which the provider refuses ({reason}, since {since})"),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::{Won, order::Reason};
 
     fn event(position: &str, at_ms: Millis, cause: Option<&str>, by: Option<&str>, name: &str) -> Value {
         let context = position.split('.').next();
@@ -238,6 +269,14 @@ mod tests {
                 ("order.rejected", 0, Some(590), "timer"),
             ]
         );
+    }
+
+    #[test]
+    fn a_refused_refund_is_waited_for() {
+        let refused = RefusedRefund { amount: Won(20_000), reason: Reason::Declined, since_ms: 1_763_722_925_000 };
+        let (ko, en) = (refund(&refused, Lang::Ko), refund(&refused, Lang::En));
+        assert_eq!(ko, "기다리는 것: 환불 20,000원, 결제사가 돌려주지 않아요 (결제사가 거절했어요, 2025-11-21 20:02:05부터)");
+        assert_eq!(en, "Waits for a refund of 20,000 won, which the provider refuses (the provider declined, since 2025-11-21 20:02:05)");
     }
 
     #[test]

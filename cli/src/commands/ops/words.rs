@@ -1,6 +1,9 @@
 //! The words in which operators read of contexts, events and deadlines.
 
-use shared::{Context, Lang, Millis, order::Status};
+use shared::{
+    Context, Lang, Millis,
+    order::{Reason, Status},
+};
 
 /// A context.
 pub fn context(context: Context, lang: Lang) -> &'static str {
@@ -52,6 +55,14 @@ pub fn deadline(name: &str, lang: Lang) -> &str {
     lang.pick(ko, en)
 }
 
+/// Why the provider refuses a refund. In an order's own words a declined payment is one that its customer could not make.
+pub fn refusal(reason: &Reason, lang: Lang) -> String {
+    match reason {
+        Reason::Declined => lang.pick("결제사가 거절했어요", "the provider declined").into(),
+        other => other.say(lang),
+    }
+}
+
 /// The deadlines that mean something while an order stands so. The others were set on its way, and end without effect.
 pub fn deadlines(status: Status) -> &'static [&'static str] {
     match status {
@@ -76,7 +87,7 @@ pub fn span(ms: Millis, lang: Lang) -> String {
     }
 }
 
-const EVENTS: [(&str, &str, &str); 74] = [
+const EVENTS: [(&str, &str, &str); 75] = [
     ("order.placed", "주문함", "ordered"),
     ("order.paid", "결제됨, 접수대기", "paid, waiting for the store"),
     ("order.payment_failed", "결제 실패로 끝남", "ended: payment failed"),
@@ -103,6 +114,7 @@ const EVENTS: [(&str, &str, &str); 74] = [
     ("payment.declined", "결제 거절", "declined"),
     ("payment.voided", "결제 무효", "charge voided"),
     ("payment.refund_requested", "환불 요청", "refund asked for"),
+    ("payment.refund_refused", "환불 거절됨", "refund refused"),
     ("payment.refunded", "환불함", "refunded"),
     ("payment.adjusted", "차액 정산", "difference settled"),
     ("payment.adjust_failed", "차액 결제 실패", "difference not paid"),

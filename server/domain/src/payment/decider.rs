@@ -8,7 +8,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use shared::{
     Actor, CustomerId, Kind, Millis, OrderId, Refusal, Role, Stamp, Won,
-    api::PaymentShown,
+    api::{PaymentShown, RefusedRefund, RefusedRefundOf},
     order::{Means, Reason},
     payment::{Command, Event, Movement, Status},
 };
@@ -18,6 +18,9 @@ pub struct Payment;
 
 /// The list of payments for which the provider owes an answer.
 pub const DUE: &str = "due";
+
+/// The list of payments of which the provider refuses a refund.
+pub const REFUSED: &str = "refused";
 
 /// The key under which the provider sees a movement. A repeat of the same movement has the same key, whatever the
 /// attempt, and so the provider knows that it is one.
@@ -74,6 +77,8 @@ pub struct Due {
     /// Since when nobody waits for this charge any more. It is not asked for then: only what became of it is looked up, and
     /// should it be approved after all, the money goes straight back.
     pub unwanted_ms: Option<Millis>,
+    /// True for a refund that the provider has refused before.
+    pub refused: bool,
 }
 
 /// What is remembered of a payment.
@@ -87,6 +92,9 @@ pub struct State {
     refunded: Won,
     charges: Vec<Charge>,
     refunds: Vec<(Movement, Won)>,
+    /// Refunds that the provider refuses: why, as it was said last, and when it was said first.
+    #[serde(default)]
+    refused: Vec<(Movement, Reason, Millis)>,
     /// Charges of which something is left, oldest first.
     #[serde(default)]
     captures: Vec<Capture>,
@@ -111,7 +119,10 @@ impl State {
     /// What the provider must be asked: charges first, as they came.
     pub fn due(&self) -> Vec<Due> {
         let Some((order, _)) = self.of else { return vec![] };
-        let due = |movement, amount, charge, parts| Due { order, movement, amount, charge, means: self.means, parts, unwanted_ms: None };
+        let due = |movement, amount, charge, parts| {
+            let refused = self.refusal_of(movement).is_some();
+            Due { order, movement, amount, charge, means: self.means, parts, unwanted_ms: None, refused }
+        };
         let charges =
             self.charges.iter().map(|c| Due { unwanted_ms: self.unwanted_ms(c), ..due(c.movement, c.amount, Some(c.extra), vec![]) });
         charges.chain(self.refunds.iter().map(|(movement, amount)| due(*movement, *amount, None, self.parts_of(*movement)))).collect()
@@ -131,6 +142,20 @@ impl State {
         if !self.closed {
             (self.closed, self.closed_ms) = (true, at_ms);
         }
+    }
+
+    /// What the provider refuses to give back, all of it as one: since the first refusal, and with its reason.
+    pub fn refused(&self) -> Option<RefusedRefundOf> {
+        let (order, _) = self.of?;
+        let (_, reason, since_ms) = self.refused.first()?;
+        let refunds = self.refunds.iter().filter(|(movement, _)| self.refusal_of(*movement).is_some());
+        let amount = refunds.map(|(_, amount)| *amount).sum();
+        Some(RefusedRefundOf { order, refused: RefusedRefund { amount, reason: reason.clone(), since_ms: *since_ms } })
+    }
+
+    /// Why the provider refuses a refund, if it does.
+    fn refusal_of(&self, refund: Movement) -> Option<&Reason> {
+        self.refused.iter().find(|(movement, ..)| *movement == refund).map(|(_, reason, _)| reason)
     }
 
     fn parts_of(&self, refund: Movement) -> Vec<Part> {
@@ -258,6 +283,13 @@ impl Decider for Payment {
                 Some(&(movement, amount)) => vec![E::Refunded { order, customer, movement, amount, at_ms }],
                 None => vec![],
             },
+            // A refund that is asked for again and again is refused again and again: only what is new is told.
+            (C::RefuseRefund { movement, reason }, Some((order, customer))) => match s.refunds.iter().find(|(m, _)| m == movement) {
+                Some(&(movement, amount)) if s.refusal_of(movement) != Some(reason) => {
+                    vec![E::RefundRefused { order, customer, movement, amount, reason: reason.clone(), at_ms }]
+                }
+                _ => vec![],
+            },
             // Nothing happens to the payment itself: the worker, which has it on its list, is told to make haste.
             (C::Pay {}, _) if s.is_charging() => vec![],
             (C::Pay {}, _) if !s.closed && s.captured > Won::ZERO => return Err(Refusal::AlreadyPaid {}),
@@ -299,9 +331,14 @@ impl Decider for Payment {
                     s.close(*at_ms);
                 }
             }
+            E::RefundRefused { movement, reason, at_ms, .. } => match s.refused.iter_mut().find(|(m, ..)| m == movement) {
+                Some((_, known, _)) => *known = reason.clone(),
+                None => s.refused.push((*movement, reason.clone(), *at_ms)),
+            },
             E::Refunded { movement, amount, .. } => {
                 s.refunded += *amount;
                 s.refunds.retain(|(m, _)| m != movement);
+                s.refused.retain(|(m, ..)| m != movement);
                 s.parts.retain(|(m, _)| m != movement);
             }
             E::AdjustFailed { at_ms, .. } => {
@@ -326,6 +363,8 @@ impl Decider for Payment {
             captured: s.captured,
             refunded: s.refunded,
             refunding: s.refunding(),
+            // For its customer such a refund is on its way: it comes late, or an operator sees to it.
+            refused: s.refused().filter(|_| actor.is(Role::Operator)).map(|listed| listed.refused),
         })
     }
 
@@ -337,6 +376,10 @@ impl Decider for Payment {
         // The worker's list: whatever is here is asked of the provider again, until it is answered.
         if !s.charges.is_empty() || !s.refunds.is_empty() {
             tags.push(tag(DUE, s.since_ms));
+        }
+        // The operators' list: the worker goes on asking, but somebody must see to it.
+        if let Some((_, _, since_ms)) = s.refused.first() {
+            tags.push(tag(REFUSED, *since_ms));
         }
         tags
     }

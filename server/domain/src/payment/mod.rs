@@ -4,6 +4,6 @@ mod decider;
 mod policy;
 mod view;
 
-pub use decider::{DUE, Due, Part, Payment, State, provider_key};
+pub use decider::{DUE, Due, Part, Payment, REFUSED, State, provider_key};
 pub use policy::Policies;
 pub use view::Ledger;
