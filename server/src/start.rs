@@ -163,7 +163,7 @@ fn start_workers(
     let mut pay = None;
     if engine.runs(Context::Payment) {
         let provider = provider::open(&config.provider, &config.data, &config.toss()).map_err(|e| e.to_string())?;
-        pay = Some(workers::start_pay(engine, provider, stopping));
+        pay = Some(workers::start_pay(engine, provider, &config.data, stopping)?);
     }
     if engine.runs(Context::Notification) {
         let ways = notifier::open(&config.notifier, &config.data, &config.notifier_secrets())?;

@@ -71,8 +71,7 @@ impl Topic {
         use Topic::*;
         matches!(
             self,
-            PendingPayment { .. }
-                | Placed { .. }
+            Placed { .. }
                 | NewOrder { .. }
                 | PaymentFailed { .. }
                 | Rejected { .. }

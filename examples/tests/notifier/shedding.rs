@@ -183,3 +183,33 @@ fn notice_of(order: OrderId) -> Notice {
     let to = AccountId(Bits([7; 10]));
     Notice { order, store_name: None, to, channel: Channel::Inbox, topic: Topic::Cooking {}, at_ms: 0 }
 }
+
+/// A way that does not take one sort of notice.
+struct Without(&'static str, Mutex<usize>);
+
+impl Notifier for Without {
+    fn way(&self) -> Way {
+        Way::Webhook
+    }
+
+    fn send(&self, message: Message) -> BoxFuture<'_, Result<(), Fault>> {
+        let is_it = message.key.contains(self.0);
+        *self.1.lock().unwrap() += usize::from(is_it);
+        std::future::ready(if is_it { Err(Fault::Broken) } else { Ok(()) }).boxed()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_an_order_waits_for_its_payment_is_not_told_after_it_was_paid() {
+    let way = Arc::new(Without("pending_payment", Mutex::default()));
+    let house = open(vec![way.clone()]);
+    let key = |name: &str| format!("{}.customer.{name}.inbox", OrderId(Bits([1; 10])));
+    house.queue(key("pending_payment"), Topic::PendingPayment { total: Won(9_000) }).await;
+    while *way.1.lock().unwrap() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    house.queue(key("placed"), Topic::Placed { total: Won(9_000) }).await;
+    house.all_done().await;
+    assert_eq!(house.outcome(&key("placed")), (Some(Way::Webhook), None));
+    assert_eq!(house.outcome(&key("pending_payment")), (None, Some(Omitted::Stale)));
+}

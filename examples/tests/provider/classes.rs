@@ -67,7 +67,9 @@ async fn an_error_that_passes_does_not_stay_because_it_is_repeated() {
 #[tokio::test]
 async fn every_class_of_error_is_answered_as_it_should_over_the_real_test_server() {
     let Ok(secret) = env::var("BAEMIN_TOSS_TEST_KEY") else {
-        let _ = writeln!(std::io::stderr(), "LEFT OUT: the real Toss Payments test server; set BAEMIN_TOSS_TEST_KEY to a test_sk_… key");
+        let left_out = "LEFT OUT: the real Toss Payments test server; set BAEMIN_TOSS_TEST_KEY to a test_sk_… key. It is asked for every \
+                        class of error, and looked up; what moves money needs a person in its payment window, and runs over the simulator";
+        let _ = writeln!(std::io::stderr(), "{left_out}");
         return;
     };
     assert!(secret.starts_with("test_"), "BAEMIN_TOSS_TEST_KEY must be a test key: a live one moves money");

@@ -3,10 +3,10 @@
 #[path = "../../../shared/tests/samples/mod.rs"]
 mod samples;
 
-use domain::notification::{templates::TEMPLATES, text};
+use domain::notification::{news, templates::TEMPLATES, text};
 use samples::*;
 use shared::{
-    Lang,
+    Lang, Won,
     notice::{Notice, Topic},
 };
 use std::{collections::BTreeSet, fmt::Write};
@@ -57,6 +57,15 @@ fn every_template_is_used_and_filled_as_a_whole() {
     }
     assert_eq!(used, TEMPLATES.iter().map(|template| template.name).collect(), "a template that nothing uses, or two of one name");
     assert_eq!(used.len(), TEMPLATES.len());
+}
+
+#[test]
+fn that_an_order_waits_for_its_payment_is_no_news_once_it_does_not() {
+    let waits = Topic::PendingPayment { total: Won(20_000) };
+    assert!(!waits.is_mandatory(), "what must be told is never found stale");
+    for name in ["placed", "payment_failed", "cancelled"] {
+        assert!(news::overtaken_by(&waits).contains(&name), "{name}");
+    }
 }
 
 #[test]

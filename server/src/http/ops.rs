@@ -143,7 +143,8 @@ pub async fn answer(
             let pay = app.pay.as_ref().ok_or(Code::NotFound)?;
             tracing::warn!(breaker = PROVIDER, ?force, %operator, %reason, "an operator sets a breaker");
             let forced = (force != Force::Release).then(|| Forced { open: force == Force::Open, reason: reason.to_string() });
-            pay.till.force(forced, operator.to_string());
+            pay.force(forced, operator.to_string())
+                .map_err(|e| Trouble::Fault(format!("what is wanted of the breaker cannot be kept: {e}")))?;
             breaker(app)?
         }
         Ops::Reconcile => reconciled(app, query.get("date").map(String::as_str)).await?,

@@ -4,6 +4,7 @@
 //!
 //! - [`rounds`]: which row is worked on when. [`pay`], [`notify`], [`outcomes`]: what is done with it.
 //! - [`till`]: the breaker, the deadline and the budget before the payment provider. [`health`]: how it is while all wait.
+//!   [`wish`]: what an operator wants of the breaker.
 
 mod budget;
 mod gate;
@@ -13,6 +14,7 @@ mod outcomes;
 mod pay;
 mod rounds;
 pub mod till;
+mod wish;
 
 pub use notify::Figures;
 
@@ -25,16 +27,18 @@ use crate::{
     provider::Provider,
 };
 use shared::{Actor, Command, Kind, Recorded, Stamp, event::Position};
-use std::{sync::Arc, time::Duration};
+use std::{io, path::Path, sync::Arc, time::Duration};
 use till::Till;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use wish::Wish;
 
 /// The payment worker, for those who have to do with it.
 pub struct Payments {
     /// What every call to the provider goes through.
     pub till: Arc<Till>,
     nudge: mpsc::Sender<Arc<str>>,
+    wish: Wish,
 }
 
 impl Payments {
@@ -42,11 +46,33 @@ impl Payments {
     pub fn nudge(&self, payment: &str) {
         let _ = self.nudge.try_send(payment.into());
     }
+
+    /// Does with the breaker what an operator wants, also after a restart; `None` lets it decide again.
+    ///
+    /// # Errors
+    /// It cannot be kept, and nothing has changed.
+    pub fn force(&self, forced: Option<breaker::Forced>, by: String) -> io::Result<()> {
+        self.wish.keep(forced.as_ref().map(|forced| (forced, &*by)))?;
+        self.till.force(forced, by);
+        Ok(())
+    }
 }
 
-/// Starts the worker that asks for money, where payments are kept.
-pub fn start_pay(engine: &Arc<Engine>, provider: Arc<dyn Provider>, stopping: &CancellationToken) -> Arc<Payments> {
-    let till = Arc::new(Till::new(provider, breaker::Config::default()));
+/// Starts the worker that asks for money, where payments are kept. In the folder is what an operator has wanted before.
+///
+/// # Errors
+/// What was wanted cannot be read.
+pub fn start_pay(
+    engine: &Arc<Engine>,
+    provider: Arc<dyn Provider>,
+    data: &Path,
+    stopping: &CancellationToken,
+) -> Result<Arc<Payments>, String> {
+    let (till, wish) = (Arc::new(Till::new(provider, breaker::Config::default())), Wish::of(data));
+    if let Some((forced, by)) = wish.read()? {
+        tracing::warn!(open = forced.open, reason = forced.reason, by, "the breaker before the payment provider is forced as before");
+        till.force(Some(forced), by);
+    }
     let (figures, watched) = (till.clone(), Arc::downgrade(engine));
     engine.metrics.also(move |page| {
         figures.measure(page);
@@ -66,7 +92,7 @@ pub fn start_pay(engine: &Arc<Engine>, provider: Arc<dyn Provider>, stopping: &C
             () = stopping.cancelled() => {}
         }
     });
-    Arc::new(Payments { till, nudge })
+    Ok(Arc::new(Payments { till, nudge, wish }))
 }
 
 /// Starts the worker that tells people, by these ways in their order, where notices are kept.

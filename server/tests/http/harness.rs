@@ -114,7 +114,7 @@ impl House {
         let (place, bus) = (Place::Sqlite(data.path().to_owned()), Arc::new(LocalBus::new(1)));
         let engine = Engine::open(&place, bus, Arc::new(Peers::none().unwrap()), &EngineConfig::default()).unwrap();
         let provider = provider::open(provider::SIMULATOR, data.path(), &provider::toss::Keys::default()).unwrap();
-        let pay = workers::start_pay(&engine, provider, &stopping);
+        let pay = workers::start_pay(&engine, provider, data.path(), &stopping).unwrap();
         let identity = Access::Home(Identity::open(data.path()).unwrap());
         workers::start_notify(&engine, vec![Arc::new(notifier::Log::open(data.path()).unwrap())], &identity, &stopping);
         let app = Arc::new(App {

@@ -238,6 +238,27 @@ async fn a_refund_that_the_provider_refuses_is_an_operators_matter_until_it_give
     assert_eq!(cast.house.get(&path, &cast.operator).await.ok()["refused"], Value::Null);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_breaker_that_an_operator_has_opened_is_open_after_a_restart() {
+    async fn again(house: House) -> House {
+        let data = house.close().await;
+        let config = crate::harness::config(data.path());
+        House::open_on(data, &config).await
+    }
+    let mut cast = Cast::gather().await;
+    cast.force("open").await;
+    let (order, _) = cast.kept("card").await;
+    cast.house = again(cast.house).await;
+    let look = cast.house.get("/ops/payment/breaker", &cast.operator).await.ok();
+    let breaker = &look["_embedded"]["breakers"][0];
+    assert_eq!((&breaker["state"], &breaker["forced"]["reason"]), (&json!("forced_open"), &json!("점검")), "{look}");
+    assert_eq!(cast.journal(&order), []);
+    assert_eq!(cast.force("release").await["state"], "closed");
+    cast.paid(&order, "paid").await;
+    cast.house = again(cast.house).await;
+    assert_eq!(cast.house.get("/ops/payment/breaker", &cast.operator).await.ok()["_embedded"]["breakers"][0]["forced"], Value::Null);
+}
+
 /// Today, in Korea.
 fn today() -> String {
     let korea = jiff::tz::TimeZone::fixed(jiff::tz::offset(9));

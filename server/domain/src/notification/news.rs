@@ -2,7 +2,7 @@
 
 use shared::{Millis, notice::Topic};
 
-/// What happened so lately is told, whatever has happened since: people read one after the other.
+/// What happened so lately is told at the first try, whatever has happened since: people read one after the other.
 pub const FRESH_MS: Millis = 5_000;
 /// Progress older than this is not news.
 pub const STALE_MS: Millis = 10 * 60 * 1000;
@@ -11,6 +11,8 @@ pub const STALE_MS: Millis = 10 * 60 * 1000;
 pub fn overtaken_by(topic: &Topic) -> &'static [&'static str] {
     static ENDS: [&str; 7] = ["cooking", "cooked", "delivered", "completed", "cancelled", "rejected", "cancel_refused"];
     match topic {
+        // Whoever hears after the order has gone to the store that it waits for its payment believes that it is not paid.
+        Topic::PendingPayment { .. } => &["placed", "payment_failed", "cancelled"],
         Topic::Accepted { .. } | Topic::ChangeRequested { .. } => &ENDS[..6],
         Topic::Cooking {} | Topic::Delayed { .. } | Topic::Overdue {} => &ENDS[1..5],
         Topic::Cooked {} | Topic::Picked {} | Topic::Released {} => &ENDS[2..5],
