@@ -41,6 +41,11 @@ async fn fifty_payments_of_an_order_are_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_webhooks_say_nobody_believes_them() {
+    holds("webhook-lies", 800).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_race_of_cancel_and_start_has_one_winner() {
     holds("cancel-races", 60).await;
 }

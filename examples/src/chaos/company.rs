@@ -7,6 +7,7 @@ use crate::{
     toss::{
         SECRET_KEY,
         faults::{Call, Cuts, Kind},
+        webhooks::Setting,
     },
 };
 use hyper::Method;
@@ -61,6 +62,14 @@ impl Company {
     /// It does not answer.
     pub async fn heal(&self) -> Result<(), String> {
         self.knob(Method::DELETE, "faults", &Value::Null).await.map(drop)
+    }
+
+    /// From now on it tells this server of each payment that changes, so reliably.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn webhooks(&self, setting: &Setting) -> Result<(), String> {
+        self.knob(Method::POST, "webhooks", &serde_json::to_value(setting).map_err(|e| e.to_string())?).await.map(drop)
     }
 
     /// What it has counted.

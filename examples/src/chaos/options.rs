@@ -29,7 +29,7 @@ pub struct Options {
     #[arg(
         long,
         default_value_t = 1_000,
-        default_value_if("scenario", "cancel-races", "10000"),
+        default_value_ifs([("scenario", "cancel-races", "10000"), ("scenario", "webhook-lies", "10000")]),
         value_parser = clap::value_parser!(u32).range(1..=100_000)
     )]
     pub times: u32,
@@ -114,6 +114,8 @@ pub enum Scenario {
     ProviderLate,
     /// Fifty requests at once to pay the same order, for `--times` orders, while the provider fails now and then.
     PaymentStorm,
+    /// Webhooks about payments that are forged, `--times`; and true ones that are repeated, out of order and contradicted.
+    WebhookLies,
     /// Ten times the texts that their company takes, for `--seconds`; and connections that are cut after a text was accepted,
     /// `--times`.
     NoticeFlood,

@@ -108,6 +108,7 @@ pub async fn play(one: Scenario, plant: &mut Plant, options: &Options, insist: &
         | Scenario::ProviderCut
         | Scenario::ProviderLate
         | Scenario::PaymentStorm
+        | Scenario::WebhookLies
         | Scenario::NoticeFlood
         | Scenario::CancelRaces => Err("this is a run of its own".into()),
     };

@@ -123,6 +123,11 @@ async fn again(setting: Setting, hint: Hint) {
     }
 }
 
+/// Sends one that says whatever somebody likes, as anybody can. True when it was answered with 200.
+pub async fn forge(setting: &Setting, id: String, data: &Value) -> bool {
+    send(setting, &hint(id, data, crate::toss::clock::Clock::default().now_ms()), 0).await
+}
+
 async fn send(setting: &Setting, hint: &Hint, retried: usize) -> bool {
     timeout(PATIENCE, post(setting, hint, retried)).await.ok().flatten().is_some()
 }

@@ -246,7 +246,7 @@ impl Notify {
         let is_mandatory = told.topic.is_mandatory();
         loop {
             let _turn = lane.gate.turn(is_mandatory).await;
-            if !is_mandatory && self.is_stale(&message, told) {
+            if !is_mandatory && self.is_stale(&message.key, told) {
                 return Handed::Stale;
             }
             let span = Open::call(self.engine.traces.get(), "notifier send", told.order, due);
@@ -282,13 +282,12 @@ impl Notify {
     }
 
     /// Whether something later has overtaken it, or it is too old to be news.
-    fn is_stale(&self, message: &Message, told: &Notice) -> bool {
+    fn is_stale(&self, key: &str, told: &Notice) -> bool {
         let age_ms = now_ms() - told.at_ms;
-        // What is tried again may arrive after what was told meanwhile.
-        if age_ms < news::FRESH_MS && !message.again {
+        if age_ms < news::FRESH_MS {
             return false;
         }
-        let reader = message.key.split('.').nth(1).unwrap_or_default();
+        let reader = key.split('.').nth(1).unwrap_or_default();
         let is_known = |name: &&str| {
             let later = format!("{}.{reader}.{name}.inbox", told.order);
             self.engine.read(Kind::Notice, &later).is_ok_and(|row| row.is_some())

@@ -2,7 +2,7 @@
 //!
 //! - [`shop`]: what they stand on. [`crowd`]: who orders. [`audit`]: what was to become of each won, and what did.
 //! - [`trouble`]: the company does not answer for a while. [`cut`]: connections are cut around its commit. [`late`]: it
-//!   approves late, and the customer has cancelled meanwhile. [`storm`]: many pay one order at once.
+//!   approves late, and the customer has cancelled meanwhile. [`storm`]: many pay one order at once. [`lies`]: webhooks say what they like.
 //! - [`flood`]: more notices than [`texts`] can carry; what money there is only pays for the orders.
 //! - [`races`]: cancel against cook start; a run with the harness's own clients and oracle.
 
@@ -11,6 +11,7 @@ pub mod crowd;
 pub mod cut;
 pub mod flood;
 pub mod late;
+pub mod lies;
 pub mod races;
 pub mod shop;
 pub mod storm;
@@ -32,6 +33,7 @@ pub async fn run(options: &Options, seed: u64, folder: &Path) -> Result<Outcome,
         Some(Scenario::ProviderCut) => cut::run(options, folder).await,
         Some(Scenario::ProviderLate) => late::run(options, seed, folder).await,
         Some(Scenario::NoticeFlood) => flood::run(options, folder).await,
+        Some(Scenario::WebhookLies) => lies::run(options, folder).await,
         Some(Scenario::PaymentStorm) => storm::run(options, folder).await,
         other => match other.and_then(Scenario::trouble) {
             Some(trouble) => trouble::run(options, &trouble, folder).await,

@@ -30,7 +30,7 @@ const REPEATED: Duration = Duration::from_secs(300);
 /// Nothing expires here, and nobody has to log in again: the longest run takes less than a day.
 const DAY_MS: &str = "86400000";
 /// How long an approval may come late: some ten seconds at most, with what these scenarios do.
-const LATE_MS: u64 = 60_000;
+const LATE_MS: u64 = 20_000;
 
 /// Both processes.
 pub struct Shop {
@@ -103,6 +103,11 @@ impl Shop {
     /// Where the server keeps everything.
     pub fn place(&self) -> Place {
         Place::Sqlite(self.data.clone())
+    }
+
+    /// The server's address.
+    pub fn url(&self) -> String {
+        self.server.url()
     }
 
     /// The server's process.

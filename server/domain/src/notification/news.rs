@@ -2,7 +2,7 @@
 
 use shared::{Millis, notice::Topic};
 
-/// What happened so lately is told at the first try, whatever has happened since: people read one after the other.
+/// What happened so lately is told, whatever has happened since: people read one after the other.
 pub const FRESH_MS: Millis = 5_000;
 /// Progress older than this is not news.
 pub const STALE_MS: Millis = 10 * 60 * 1000;
