@@ -66,12 +66,14 @@ pub enum Topic {
 }
 
 impl Topic {
-    /// True for what must be told whatever happens; the rest is progress, and may be left out on request.
+    /// True for what must be told whatever happens; the rest is progress, and may be left out on request. That an order
+    /// waits for its payment is told unless it does not any more.
     pub fn is_mandatory(&self) -> bool {
         use Topic::*;
         matches!(
             self,
-            Placed { .. }
+            PendingPayment { .. }
+                | Placed { .. }
                 | NewOrder { .. }
                 | PaymentFailed { .. }
                 | Rejected { .. }

@@ -9,7 +9,10 @@ use super::{
 use crate::solapi::Taken;
 use serde::Deserialize;
 use serde_json::Value;
-use shared::{Context, Kind, notice::Notice};
+use shared::{
+    Context, Kind,
+    notice::{Notice, Topic},
+};
 use std::collections::{HashMap, HashSet};
 
 /// Which of an order's events must have been told to its customer, and under which name.
@@ -82,7 +85,8 @@ fn texts(books: &Books, taken: &[Taken]) -> Vec<Finding> {
     wrong
 }
 
-/// Whether a notice must be told. What cannot be read must.
+/// Whether a notice must be told: that an order waits for its payment must not, once it does not. What cannot be read must.
 fn is_mandatory(row: &Value) -> bool {
-    Notice::deserialize(&row["notice"]).map_or(true, |notice| notice.topic.is_mandatory())
+    let is_for_a_while = |topic: &Topic| matches!(topic, Topic::PendingPayment { .. });
+    Notice::deserialize(&row["notice"]).map_or(true, |notice| notice.topic.is_mandatory() && !is_for_a_while(&notice.topic))
 }

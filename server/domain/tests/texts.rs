@@ -62,7 +62,7 @@ fn every_template_is_used_and_filled_as_a_whole() {
 #[test]
 fn that_an_order_waits_for_its_payment_is_no_news_once_it_does_not() {
     let waits = Topic::PendingPayment { total: Won(20_000) };
-    assert!(!waits.is_mandatory(), "what must be told is never found stale");
+    assert!(waits.is_mandatory(), "until then it must be told");
     for name in ["placed", "payment_failed", "cancelled"] {
         assert!(news::overtaken_by(&waits).contains(&name), "{name}");
     }

@@ -246,7 +246,7 @@ impl Notify {
         let is_mandatory = told.topic.is_mandatory();
         loop {
             let _turn = lane.gate.turn(is_mandatory).await;
-            if !is_mandatory && self.is_stale(&message.key, told) {
+            if self.is_stale(&message.key, told) {
                 return Handed::Stale;
             }
             let span = Open::call(self.engine.traces.get(), "notifier send", told.order, due);
@@ -281,7 +281,7 @@ impl Notify {
         done
     }
 
-    /// Whether something later has overtaken it, or it is too old to be news.
+    /// Whether something later has overtaken it, or it is progress too old to be news.
     fn is_stale(&self, key: &str, told: &Notice) -> bool {
         let age_ms = now_ms() - told.at_ms;
         if age_ms < news::FRESH_MS {
@@ -292,6 +292,7 @@ impl Notify {
             let later = format!("{}.{reader}.{name}.inbox", told.order);
             self.engine.read(Kind::Notice, &later).is_ok_and(|row| row.is_some())
         };
-        age_ms > news::STALE_MS || news::overtaken_by(&told.topic).iter().any(is_known)
+        let is_old = age_ms > news::STALE_MS && !told.topic.is_mandatory();
+        is_old || news::overtaken_by(&told.topic).iter().any(is_known)
     }
 }

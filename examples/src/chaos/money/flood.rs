@@ -21,7 +21,7 @@ use crate::{
 use hyper::{Method, body::Bytes};
 use shared::{
     Context,
-    notice::{Notice, Omitted, Outcome as Told, Status, Way},
+    notice::{Notice, Omitted, Outcome as Told, Status, Topic, Way},
 };
 use std::{
     collections::{BTreeMap, HashSet},
@@ -182,7 +182,9 @@ impl Evening {
         for row in &rows {
             let [key, body] = row.as_slice() else { return Err("a notice of other columns".into()) };
             let known: Known = serde_json::from_str(body).map_err(|e| format!("{key}: {e}"))?;
-            let (is_mandatory, was_sent) = (known.notice.topic.is_mandatory(), texts.remove(key.as_str()));
+            // That an order waits for its payment must be told unless it was paid meanwhile.
+            let must_be_told = known.notice.topic.is_mandatory() && !matches!(known.notice.topic, Topic::PendingPayment { .. });
+            let (is_mandatory, was_sent) = (must_be_told, texts.remove(key.as_str()));
             if let Some(outcome) = known.outcome {
                 *counted.entry(labelled("reported_total", "outcome", outcome)).or_default() += 1;
             }
