@@ -276,7 +276,6 @@ mod tests {
             charge,
             means: shared::order::Means::Card,
             parts: vec![],
-            unwanted_ms: None,
             refused: false,
         };
         let waits = |here: &[Record], there: &[Record], due: &[Due]| compare(DAY, here, there).differences[0].is_on_its_way(due);

@@ -202,9 +202,6 @@ pub struct Deadlines {
     pub receipt_ms: Millis,
     /// [`Deadline::Extra`].
     pub extra_ms: Millis,
-    /// How long a charge that nobody waits for any more may still be approved by the provider, and is looked up. A payment
-    /// window is open for ten minutes at Toss Payments.
-    pub late_ms: Millis,
 }
 
 impl Default for Deadlines {
@@ -221,7 +218,6 @@ impl Default for Deadlines {
             door_ms: 3 * 60 * MINUTE,
             receipt_ms: 24 * 60 * MINUTE,
             extra_ms: 3 * MINUTE,
-            late_ms: 15 * MINUTE,
         }
     }
 }

@@ -27,7 +27,12 @@ use crate::{
     provider::Provider,
 };
 use shared::{Actor, Command, Kind, Recorded, Stamp, event::Position};
-use std::{io, path::Path, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use till::Till;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -38,7 +43,7 @@ pub struct Payments {
     /// What every call to the provider goes through.
     pub till: Arc<Till>,
     nudge: mpsc::Sender<Arc<str>>,
-    wish: Wish,
+    wish: Mutex<Wish>,
 }
 
 impl Payments {
@@ -52,7 +57,9 @@ impl Payments {
     /// # Errors
     /// It cannot be kept, and nothing has changed.
     pub fn force(&self, forced: Option<breaker::Forced>, by: String) -> io::Result<()> {
-        self.wish.keep(forced.as_ref().map(|forced| (forced, &*by)))?;
+        // Two operators at once: what is kept is what is so.
+        let wish = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
+        wish.keep(forced.as_ref().map(|forced| (forced, &*by)))?;
         self.till.force(forced, by);
         Ok(())
     }
@@ -92,7 +99,7 @@ pub fn start_pay(
             () = stopping.cancelled() => {}
         }
     });
-    Ok(Arc::new(Payments { till, nudge, wish }))
+    Ok(Arc::new(Payments { till, nudge, wish: Mutex::new(wish) }))
 }
 
 /// Starts the worker that tells people, by these ways in their order, where notices are kept.

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     breaker,
-    engine::{Engine, now_ms},
+    engine::Engine,
     provider::{Answer, Ask, Part},
     traces::Open,
 };
@@ -14,7 +14,7 @@ use domain::{
     Row,
     payment::{Due, provider_key},
 };
-use shared::{Event, Kind, Millis, Recorded, event::Position, order::Reason, payment};
+use shared::{Event, Kind, Recorded, event::Position, payment};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
@@ -68,16 +68,13 @@ impl Worker for Pay {
 
 impl Pay {
     async fn settle(&self, key: &str, due: &Due, attempt: u32, cause: Option<Position>) -> bool {
-        let Due { order, movement, amount, charge, means, refused, ref parts, unwanted_ms } = *due;
+        let Due { order, movement, amount, charge, means, refused, ref parts } = *due;
         let against = parts.iter().map(|part| Part { charge: provider_key(order, part.charge, 0), amount: part.amount }).collect();
         let ask = Ask { key: provider_key(order, movement, attempt), order, amount, means, extra: charge == Some(true), against };
         let what = if charge.is_some() { "provider charge" } else { "provider refund" };
         let span = Open::call(self.engine.traces.get(), what, order, cause);
         let way = if charge.is_some() { Way::Charge } else { Way::Refund };
-        let answer = match unwanted_ms {
-            Some(since_ms) => self.fate(&ask.key, since_ms).await,
-            None => self.till.ask(ask, way).await,
-        };
+        let answer = self.till.ask(ask, way).await;
         if let Some(span) = span {
             span.ended(!matches!(answer, Some(Answer::Approved | Answer::Declined(_))));
         }
@@ -96,26 +93,10 @@ impl Pay {
                 payment::Command::RefuseRefund { movement, reason }
             }
             (_, Answer::Undecided | Answer::Unknown) => {
-                if unwanted_ms.is_none() {
-                    tracing::warn!(%order, movement, "the provider has not answered; it will be asked again");
-                }
+                tracing::warn!(%order, movement, "the provider has not answered; it will be asked again");
                 return false;
             }
         };
         report(&self.engine, key, command).await && is_settled
-    }
-
-    /// What became of a charge that nobody waits for any more. It is not asked for again: whoever has cancelled, or was told
-    /// that the time is over, would find it on his card. Whatever was asked before that may still come, for a while.
-    async fn fate(&self, key: &str, since_ms: Millis) -> Option<Answer> {
-        let found = self.till.look_up(key).await?;
-        Some(match found {
-            Some(answer) => answer,
-            None if now_ms() - since_ms > self.engine.deadlines().late_ms => {
-                self.till.forget(key);
-                Answer::Declined(Reason::NotPaid)
-            }
-            None => Answer::Undecided,
-        })
     }
 }

@@ -224,7 +224,8 @@ impl<D: Due> Rounds<D> {
         }
         let woken = match self.busy.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()) {
             Entry::Occupied(busy) => {
-                if is_wanted {
+                // What has become due meanwhile does not wait either.
+                if is_wanted || matches!(why, Why::Due(Some(_))) {
                     busy.get().notify_one();
                 }
                 return Took::Nothing;

@@ -136,27 +136,11 @@ impl Till {
     pub async fn ask(&self, ask: Ask, way: Way) -> Option<Answer> {
         let (permit, again) = self.admit(&ask.key)?;
         let key = ask.key.clone();
-        let answer = self.call(permit, async { Some(self.exchange(ask, way, again).await) }).await.unwrap_or(Answer::Unknown);
+        let answer = self.call(permit, self.exchange(ask, way, again)).await;
         if is_decided(&answer) {
-            self.forget(&key);
+            self.lock().open.remove(&key);
         }
         Some(answer)
-    }
-
-    /// What a charge of this key has come to, without asking for it: see [`Provider::look_up`]. `None` when the question was
-    /// not let through, and should come again.
-    pub async fn look_up(&self, key: &str) -> Option<Option<Answer>> {
-        let (permit, _) = self.admit(key)?;
-        let found = self.call(permit, self.provider.look_up(key)).await;
-        if found.as_ref().is_some_and(is_decided) {
-            self.forget(key);
-        }
-        Some(found)
-    }
-
-    /// Nothing will be asked under this key any more.
-    pub fn forget(&self, key: &str) {
-        self.lock().open.remove(key);
     }
 
     fn admit(&self, key: &str) -> Option<(Permit, bool)> {
@@ -191,7 +175,7 @@ impl Till {
     }
 
     /// Waits for an answer, within limits, and tells the breaker how that went.
-    async fn call(&self, mut permit: Permit, asking: impl Future<Output = Option<Answer>>) -> Option<Answer> {
+    async fn call(&self, mut permit: Permit, asking: impl Future<Output = Answer>) -> Answer {
         let began = Instant::now();
         tokio::pin!(asking);
         let answer = match tokio::time::timeout(self.slow, &mut asking).await {
@@ -202,10 +186,10 @@ impl Till {
                     inner.breaker.late(&mut permit, self.clock_ms(), random());
                     self.noted(&mut inner);
                 }
-                tokio::time::timeout_at(began + CALL, &mut asking).await.unwrap_or(Some(Answer::Unknown))
+                tokio::time::timeout_at(began + CALL, &mut asking).await.unwrap_or(Answer::Unknown)
             }
         };
-        let (failed, took_ms) = (answer == Some(Answer::Unknown), began.elapsed().as_millis() as u64);
+        let (failed, took_ms) = (answer == Answer::Unknown, began.elapsed().as_millis() as u64);
         let mut inner = self.lock();
         inner.breaker.done(permit, failed, took_ms, self.clock_ms(), random());
         inner.budget.answered(!failed && began.elapsed() <= self.slow);

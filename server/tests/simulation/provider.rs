@@ -7,7 +7,7 @@ use super::{
     watch::{Broken, hold},
 };
 use domain::{
-    Deadlines, Row,
+    Row,
     payment::{DUE, Due, provider_key},
 };
 use server::engine::core::Order;
@@ -36,8 +36,6 @@ pub struct Provider {
     record: BTreeMap<String, Moved>,
     /// Movements on which money moved, or will once a slow card pays.
     moving: BTreeSet<(OrderId, Movement)>,
-    /// When the worker gives up what nobody waits for any more.
-    over: BTreeSet<Millis>,
     /// What the worker remembers: how often it asked. It forgets with its process.
     attempts: BTreeMap<(OrderId, Movement), u32>,
 }
@@ -69,14 +67,6 @@ impl Provider {
         let key = provider_key(due.order, due.movement, *attempt);
         if rng.percent(10) {
             return Ok(None);
-        }
-        // What nobody waits for any more is looked up, and not asked for.
-        if let (Some(since_ms), false) = (due.unwanted_ms, self.record.contains_key(&key)) {
-            let late_ms = Deadlines::default().late_ms;
-            let is_over = now_ms - since_ms > late_ms;
-            self.over.insert(since_ms + late_ms + 1);
-            let decline = Command::Decline { movement: due.movement, reason: Reason::NotPaid };
-            return Ok(is_over.then(|| by_worker(due.order.to_string(), decline, now_ms)));
         }
         let wait_ms = match (due.means, due.charge) {
             (Means::SlowCard, Some(_)) => rng.between(1, 20 * 60_000),
@@ -117,10 +107,9 @@ impl Provider {
         self.record.values().filter(|moved| moved.approved)
     }
 
-    /// When the next slow card pays, or what nobody waits for is given up.
+    /// When the next slow card pays.
     pub fn next_ms(&self, now_ms: Millis) -> Option<Millis> {
-        let pays = self.record.values().map(|moved| moved.at_ms).filter(|at_ms| *at_ms > now_ms).min();
-        pays.into_iter().chain(self.over.range(now_ms + 1..).next().copied()).min()
+        self.record.values().map(|moved| moved.at_ms).filter(|at_ms| *at_ms > now_ms).min()
     }
 }
 

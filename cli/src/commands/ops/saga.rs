@@ -87,7 +87,8 @@ fn json_line(line: &Line) -> Value {
 async fn refused(ctx: &Context, order: OrderId) -> Result<Option<RefusedRefund>, Failure> {
     match ctx.get(&format!("/payments/{order}")).await {
         Ok(reply) => Ok(reply.read::<PaymentShown>()?.refused),
-        Err(failure) if failure.exit == Exit::NotFound => Ok(None),
+        // One that does not answer now keeps nobody from the rest of the story.
+        Err(failure) if matches!(failure.exit, Exit::NotFound | Exit::Later | Exit::Unreachable) => Ok(None),
         Err(failure) => Err(failure),
     }
 }

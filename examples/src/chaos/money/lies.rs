@@ -122,6 +122,10 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Outcome, String> {
             kept.extend(victim.kept(number).await);
         }
     }
+    // What is settled afterwards is the orders' own doing; until here nothing could come of them but by a lie.
+    let journal = moved(&book::read(&shop.company.journal).map_err(|e| e.to_string())?);
+    let charged = kept.iter().filter(|bill| journal.contains_key(&bill.order.to_string()));
+    let charged: Vec<_> = charged.map(|bill| Class::Unexpected.of(format!("{} was charged because of a lie", bill.order))).collect();
     force(&mut operator, "release").await?;
     if !shop.settled().await {
         missed.push("not everything was settled".into());
@@ -134,9 +138,7 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Outcome, String> {
         told += lies;
         diary.merge(own);
     }
-    let journal = moved(&book::read(&shop.company.journal).map_err(|e| e.to_string())?);
-    let charged = kept.iter().filter(|bill| journal.contains_key(&bill.order.to_string()));
-    diary.wrong.extend(charged.map(|bill| Class::Unexpected.of(format!("{} was charged because of a lie", bill.order))));
+    diary.wrong.extend(charged);
     let counts = shop.company.counts().await?;
     say(&format!("{told} lies about {} orders that were paid and {} that were kept; calls: {}", bills.len(), kept.len(), counts["calls"]));
     if told < wanted || kept.len() < PARTIES * KEPT {

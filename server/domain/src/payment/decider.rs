@@ -36,9 +36,6 @@ pub struct Charge {
     extra: bool,
     /// True when nobody waits for it any more: should it be approved after all, the money goes straight back.
     given_up: bool,
-    /// When it was given up.
-    #[serde(default)]
-    given_up_ms: Millis,
     /// The order's total once this is approved.
     total: Won,
 }
@@ -74,9 +71,6 @@ pub struct Due {
     pub means: Means,
     /// Of which charges a refund gives back, and how much of each; for a charge, nothing.
     pub parts: Vec<Part>,
-    /// Since when nobody waits for this charge any more. It is not asked for then: only what became of it is looked up, and
-    /// should it be approved after all, the money goes straight back.
-    pub unwanted_ms: Option<Millis>,
     /// True for a refund that the provider has refused before.
     pub refused: bool,
 }
@@ -105,9 +99,6 @@ pub struct State {
     declined: bool,
     /// True once the order ended: nothing is kept.
     closed: bool,
-    /// When it ended.
-    #[serde(default)]
-    closed_ms: Millis,
     last: Movement,
 }
 
@@ -121,27 +112,10 @@ impl State {
         let Some((order, _)) = self.of else { return vec![] };
         let due = |movement, amount, charge, parts| {
             let refused = self.refusal_of(movement).is_some();
-            Due { order, movement, amount, charge, means: self.means, parts, unwanted_ms: None, refused }
+            Due { order, movement, amount, charge, means: self.means, parts, refused }
         };
-        let charges =
-            self.charges.iter().map(|c| Due { unwanted_ms: self.unwanted_ms(c), ..due(c.movement, c.amount, Some(c.extra), vec![]) });
+        let charges = self.charges.iter().map(|c| due(c.movement, c.amount, Some(c.extra), vec![]));
         charges.chain(self.refunds.iter().map(|(movement, amount)| due(*movement, *amount, None, self.parts_of(*movement)))).collect()
-    }
-
-    fn unwanted_ms(&self, charge: &Charge) -> Option<Millis> {
-        // A row of before that was noted says so without a time; it is not older than its payment.
-        let since = |ms: Millis| ms.max(self.since_ms);
-        match (charge.given_up, self.closed) {
-            (true, _) => Some(since(charge.given_up_ms)),
-            (false, true) => Some(since(self.closed_ms)),
-            (false, false) => None,
-        }
-    }
-
-    fn close(&mut self, at_ms: Millis) {
-        if !self.closed {
-            (self.closed, self.closed_ms) = (true, at_ms);
-        }
     }
 
     /// What the provider refuses to give back, all of it as one: since the first refusal, and with its reason.
@@ -306,7 +280,7 @@ impl Decider for Payment {
                 (s.of, s.means, s.last) = (Some((*order, *customer)), *means, *movement);
                 s.since_ms = if *extra { s.since_ms } else { *at_ms };
                 let total = s.kept() + *amount;
-                s.charges.push(Charge { movement: *movement, amount: *amount, extra: *extra, given_up: false, given_up_ms: 0, total });
+                s.charges.push(Charge { movement: *movement, amount: *amount, extra: *extra, given_up: false, total });
             }
             E::Approved { movement, amount, .. } => {
                 s.captured += *amount;
@@ -318,18 +292,16 @@ impl Decider for Payment {
                 s.declined |= !extra && !s.closed;
                 s.charges.retain(|c| c.movement != *movement);
             }
-            E::Voided { order, customer, at_ms } => {
+            E::Voided { order, customer, .. } => {
                 s.of = Some((*order, *customer));
-                s.close(*at_ms);
+                s.closed = true;
             }
-            E::RefundRequested { movement, amount, reason, at_ms, .. } => {
+            E::RefundRequested { movement, amount, reason, .. } => {
                 s.last = *movement;
                 s.refunds.push((*movement, *amount));
                 s.claim(*movement, *amount);
                 // A refund with a reason is that of an order that ended; the others are differences and late approvals.
-                if reason.is_some() {
-                    s.close(*at_ms);
-                }
+                s.closed |= reason.is_some();
             }
             E::RefundRefused { movement, reason, at_ms, .. } => match s.refused.iter_mut().find(|(m, ..)| m == movement) {
                 Some((_, known, _)) => *known = reason.clone(),
@@ -341,11 +313,7 @@ impl Decider for Payment {
                 s.refused.retain(|(m, ..)| m != movement);
                 s.parts.retain(|(m, _)| m != movement);
             }
-            E::AdjustFailed { at_ms, .. } => {
-                for charge in s.charges.iter_mut().filter(|c| c.extra && !c.given_up) {
-                    (charge.given_up, charge.given_up_ms) = (true, *at_ms);
-                }
-            }
+            E::AdjustFailed { .. } => s.charges.iter_mut().for_each(|c| c.given_up |= c.extra),
             E::Adjusted { .. } => {}
         }
         s
