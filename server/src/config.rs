@@ -108,7 +108,7 @@ pub struct Config {
     pub max_streams: usize,
 
     /// A deadline in milliseconds, such as `answer=600000`. Names: payment, answer, overdue, minute, cook, widen, rider,
-    /// door, receipt, extra.
+    /// door, receipt, extra, late.
     #[arg(long = "deadline", env = "BAEMIN_DEADLINES", value_delimiter = ',', value_parser = deadline)]
     pub deadlines: Vec<(String, i64)>,
 
@@ -189,6 +189,7 @@ fn set(deadlines: &mut Deadlines, name: &str, ms: i64) -> Option<()> {
         "door" => &mut deadlines.door_ms,
         "receipt" => &mut deadlines.receipt_ms,
         "extra" => &mut deadlines.extra_ms,
+        "late" => &mut deadlines.late_ms,
         _ => return None,
     } = ms;
     Some(())

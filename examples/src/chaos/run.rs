@@ -66,7 +66,7 @@ impl Outcome {
 /// soon. What waits for a service that is away waits for it.
 fn deadlines(away_s: u64) -> String {
     let ms = 40_000 + away_s * 1_000;
-    format!("payment={ms},answer={ms},cook={ms},rider={ms},door={ms},receipt=2000,extra={ms}")
+    format!("payment={ms},answer={ms},cook={ms},rider={ms},door={ms},receipt=2000,extra={ms},late=10000")
 }
 
 /// Runs.

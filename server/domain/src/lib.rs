@@ -202,6 +202,9 @@ pub struct Deadlines {
     pub receipt_ms: Millis,
     /// [`Deadline::Extra`].
     pub extra_ms: Millis,
+    /// How long a charge that was asked for may still be approved by the provider: so long it is looked up once nobody waits
+    /// for it any more. A payment window is open for ten minutes at Toss Payments.
+    pub late_ms: Millis,
 }
 
 impl Default for Deadlines {
@@ -218,6 +221,7 @@ impl Default for Deadlines {
             door_ms: 3 * 60 * MINUTE,
             receipt_ms: 24 * 60 * MINUTE,
             extra_ms: 3 * MINUTE,
+            late_ms: 15 * MINUTE,
         }
     }
 }

@@ -382,6 +382,8 @@ struct Bank {
     charges: BTreeMap<u32, Won>,
     refunds: BTreeMap<u32, Won>,
     answered: BTreeSet<u32>,
+    /// Charges that were told to have come to nothing.
+    nothing: BTreeSet<u32>,
     /// What each refund takes of which charge, as it was said first.
     parts: BTreeMap<u32, Vec<domain::payment::Part>>,
 }
@@ -417,9 +419,12 @@ impl Bank {
             E::RefundRequested { movement, amount, .. } => ask(*movement, *amount, true),
             E::Approved { movement, amount, .. } => {
                 assert_eq!(self.charges.get(movement), Some(amount));
-                assert!(self.answered.insert(*movement));
+                // What had come to nothing is approved all the same, once: it goes back.
+                assert!(self.answered.insert(*movement) || self.nothing.remove(movement));
             }
-            E::Declined { movement, .. } => assert!(self.charges.contains_key(movement) && self.answered.insert(*movement)),
+            E::Declined { movement, .. } => {
+                assert!(self.charges.contains_key(movement) && self.answered.insert(*movement) && self.nothing.insert(*movement));
+            }
             E::Refunded { movement, amount, .. } => {
                 assert_eq!(self.refunds.get(movement), Some(amount));
                 assert!(self.answered.insert(*movement));
@@ -481,10 +486,10 @@ fn money_is_conserved() {
             assert_eq!(balance(&ledger), won("captured") - won("refunded"), "seed {seed}: the ledger tells another story");
             let Row::Payment(state) = &row else { unreachable!() };
             let (due, open): (BTreeSet<_>, BTreeSet<_>) = (
-                state.due().iter().map(|due| due.movement).collect(),
+                state.due().iter().map(|due| due.movement).chain(state.unwanted().map(|(_, movement)| movement)).collect(),
                 bank.charges.keys().chain(bank.refunds.keys()).filter(|m| !bank.answered.contains(m)).copied().collect(),
             );
-            assert_eq!(due, open, "seed {seed}: what is due is what the provider has not answered");
+            assert_eq!(due, open, "seed {seed}: what is due or looked up is what the provider has not answered");
             bank.splits(&state.due());
             lost += u32::from(shown["status"] == "voided");
             refunded += u32::from(shown["status"] == "refunded");
@@ -526,6 +531,35 @@ fn a_refused_refund_is_told_once_and_stays_due_until_it_goes_back() {
     let (row, told) = say(row, C::ConfirmRefund { movement: 2 }, NOON_MS + 4);
     assert_eq!((told, listed(&row), seen(&row, &operator), due(&row)), (1, None, serde_json::Value::Null, vec![]));
     assert_eq!(say(row, refuse(Reason::Declined), NOON_MS + 5).1, 0, "what went back is not refused any more");
+}
+
+/// What nobody waits for any more is looked up and not asked for; when it has come to nothing nobody looks any more, and it
+/// goes back if it was approved all the same.
+#[test]
+fn an_unwanted_charge_is_looked_up_until_it_has_come_to_nothing_and_goes_back_if_it_has_not() {
+    let lists = |row: &Row| {
+        let Row::Payment(state) = row else { unreachable!() };
+        let listed: Vec<_> = row.tags().into_iter().map(|tag| tag.name).filter(|name| name.starts_with("due")).collect();
+        let due: Vec<_> = state.due().iter().map(|due| (due.charge.is_some(), due.movement)).collect();
+        (listed.iter().map(ToString::to_string).collect::<Vec<_>>(), due, state.unwanted().map(|(_, movement)| movement).collect::<Vec<_>>())
+    };
+    let is = |listed: &[&str], due: &[(bool, u32)], unwanted: &[u32]| {
+        (listed.iter().map(ToString::to_string).collect::<Vec<_>>(), due.to_vec(), unwanted.to_vec())
+    };
+    let at = |name: &str| given(Kind::Payment, &states(Kind::Payment).into_iter().find(|(is, _)| *is == name).unwrap().1);
+    for (name, listed, due, unwanted) in [
+        ("charging", &["due"][..], &[(true, 1)][..], &[][..]),
+        ("called off while charging", &["due:unwanted"], &[], &[1]),
+        ("called off, and come to nothing", &[], &[], &[]),
+        ("come to nothing, approved after all", &["due"], &[(false, 2)], &[]),
+        ("extra charge", &["due"], &[(true, 2)], &[]),
+        ("extra charge given up", &["due:unwanted"], &[], &[2]),
+        ("given up, and come to nothing", &[], &[], &[]),
+        ("given up, approved after all", &["due"], &[(false, 3)], &[]),
+        ("extra charge, then the order ended", &["due", "due:unwanted"], &[(false, 3)], &[2]),
+    ] {
+        assert_eq!(lists(&at(name)), is(listed, due, unwanted), "{name}");
+    }
 }
 
 /// What the provider holds for us, by the ledger's own entries.

@@ -2,7 +2,7 @@
 //! wait for, and answers with a command to its own context. What is due stays on the list until that command is durable,
 //! so nothing is forgotten in a crash; and the outside world sees a name that repeats, so nothing is done twice.
 //!
-//! - [`rounds`]: which row is worked on when. [`pay`], [`notify`], [`outcomes`]: what is done with it.
+//! - [`rounds`], [`rows`]: which row is worked on when. [`pay`], [`unwanted`], [`notify`], [`outcomes`]: what is done with it.
 //! - [`till`]: the breaker, the deadline and the budget before the payment provider. [`health`]: how it is while all wait.
 //!   [`wish`]: what an operator wants of the breaker.
 
@@ -13,7 +13,9 @@ mod notify;
 mod outcomes;
 mod pay;
 mod rounds;
+mod rows;
 pub mod till;
+mod unwanted;
 mod wish;
 
 pub use notify::Figures;
@@ -25,6 +27,10 @@ use crate::{
     journal::Slice,
     notifier::Notifier,
     provider::Provider,
+};
+use domain::{
+    notification,
+    payment::{DUE, REFUSED, UNWANTED},
 };
 use shared::{Actor, Command, Kind, Recorded, Stamp, event::Position};
 use std::{
@@ -38,18 +44,24 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use wish::Wish;
 
+/// The first pause before the outside world is asked again, and the longest.
+const PAUSE: Duration = Duration::from_millis(200);
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+
 /// The payment worker, for those who have to do with it.
 pub struct Payments {
     /// What every call to the provider goes through.
     pub till: Arc<Till>,
-    nudge: mpsc::Sender<Arc<str>>,
+    nudges: [mpsc::Sender<Arc<str>>; 2],
     wish: Mutex<Wish>,
 }
 
 impl Payments {
-    /// Has a payment worked on now, if it is due. With too many at once nothing is lost: it is on its list.
+    /// Has a payment worked on now, if anything of it is due. With too many at once nothing is lost: it is on its list.
     pub fn nudge(&self, payment: &str) {
-        let _ = self.nudge.try_send(payment.into());
+        for nudge in &self.nudges {
+            let _ = nudge.try_send(payment.into());
+        }
     }
 
     /// Does with the breaker what an operator wants, also after a restart; `None` lets it decide again.
@@ -80,18 +92,17 @@ pub fn start_pay(
         tracing::warn!(open = forced.open, reason = forced.reason, by, "the breaker before the payment provider is forced as before");
         till.force(Some(forced), by);
     }
-    let (figures, watched) = (till.clone(), Arc::downgrade(engine));
-    engine.metrics.also(move |page| {
-        figures.measure(page);
-        let count = Slice { offset: 0, limit: 0, newest_first: false };
-        let list = |engine: Arc<Engine>| engine.list(Kind::Payment, domain::payment::REFUSED, count).ok();
-        if let Some((_, refused)) = watched.upgrade().and_then(list) {
-            page.family("baemin_refunds_refused", "gauge", "Payments of which the provider refuses a refund.");
-            page.sample("baemin_refunds_refused", "", refused as f64);
-        }
-    });
+    let figures = till.clone();
+    engine.metrics.also(move |page| figures.measure(page));
+    let list = |tag| (Kind::Payment, tag);
+    count(engine, list(REFUSED), "baemin_refunds_refused", "Payments of which the provider refuses a refund.");
+    count(engine, list(UNWANTED), "baemin_charges_unwanted", "Payments with a charge that nobody waits for, and that may yet come.");
     let pay = Arc::new(pay::Pay { engine: engine.clone(), till: till.clone() });
-    let nudge = rounds::start(engine, (Kind::Payment, domain::payment::DUE), pay::AT_ONCE, pay, stopping);
+    let unwanted = Arc::new(unwanted::Unwanted::new(engine.clone(), till.clone()));
+    let nudges = [
+        rounds::start(engine, list(DUE), pay::AT_ONCE, pay, stopping),
+        rounds::start(engine, list(UNWANTED), unwanted::AT_ONCE, unwanted, stopping),
+    ];
     let (watched, stopping) = (till.clone(), stopping.clone());
     tokio::spawn(async move {
         tokio::select! {
@@ -99,7 +110,7 @@ pub fn start_pay(
             () = stopping.cancelled() => {}
         }
     });
-    Ok(Arc::new(Payments { till, nudge, wish: Mutex::new(wish) }))
+    Ok(Arc::new(Payments { till, nudges, wish: Mutex::new(wish) }))
 }
 
 /// Starts the worker that tells people, by these ways in their order, where notices are kept.
@@ -121,23 +132,28 @@ pub fn start_notify_with(
     let notify = notify::Notify { engine: engine.clone(), lanes, access, room: seats, figures: figures.clone() };
     let notify = Arc::new(notify);
     let shown = figures.clone();
+    engine.metrics.also(move |page| shown.write(page));
+    let list = |tag| (Kind::Notice, tag);
+    count(engine, list(notification::REPORT), "baemin_notices_unreported", "Notices that a way has taken, and that may yet fail.");
+    let mandatory = Arc::new(notify::Mandatory(notify.clone()));
+    rounds::start(engine, list(notification::DUE), notify::WAITING, mandatory, stopping);
+    let progress = Arc::new(notify::Progress(notify.clone()));
+    rounds::start(engine, list(notification::PROGRESS), room + notify::SHEDDING, progress, stopping);
+    rounds::start(engine, list(notification::REPORT), outcomes::AT_ONCE, Arc::new(outcomes::Outcomes(notify)), stopping);
+    figures
+}
+
+/// Has the rows of a list counted in a figure.
+fn count(engine: &Arc<Engine>, (kind, tag): (Kind, &'static str), name: &'static str, help: &'static str) {
     let watched = Arc::downgrade(engine);
     engine.metrics.also(move |page| {
-        shown.write(page);
         let count = Slice { offset: 0, limit: 0, newest_first: false };
-        let list = |engine: Arc<Engine>| engine.list(Kind::Notice, domain::notification::REPORT, count).ok();
-        if let Some((_, unreported)) = watched.upgrade().and_then(list) {
-            page.family("baemin_notices_unreported", "gauge", "Notices that a way has taken, and that may yet fail.");
-            page.sample("baemin_notices_unreported", "", unreported as f64);
+        let list = |engine: Arc<Engine>| engine.list(kind, tag, count).ok();
+        if let Some((_, rows)) = watched.upgrade().and_then(list) {
+            page.family(name, "gauge", help);
+            page.sample(name, "", rows as f64);
         }
     });
-    let list = |tag| (Kind::Notice, tag);
-    let mandatory = Arc::new(notify::Mandatory(notify.clone()));
-    rounds::start(engine, list(domain::notification::DUE), notify::WAITING, mandatory, stopping);
-    let progress = Arc::new(notify::Progress(notify.clone()));
-    rounds::start(engine, list(domain::notification::PROGRESS), room + notify::SHEDDING, progress, stopping);
-    rounds::start(engine, list(domain::notification::REPORT), outcomes::AT_ONCE, Arc::new(outcomes::Outcomes(notify)), stopping);
-    figures
 }
 
 /// What a worker does with one row.
@@ -154,6 +170,10 @@ trait Worker: Send + Sync + 'static {
     /// Tells when [`Worker::shut`] may have changed, for a worker that ever is.
     fn changes(&self) -> Option<watch::Receiver<breaker::State>> {
         None
+    }
+    /// The pause before a row is tried again, and how long it grows: each is twice the one before.
+    fn pauses(&self) -> (Duration, Duration) {
+        (PAUSE, MAX_PAUSE)
     }
 }
 

@@ -13,16 +13,13 @@ use shared::{
     event::Position,
     notice::{self, Outcome},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// Questions at once: nobody waits for the answers, and each is a request of ours to the way.
 pub const AT_ONCE: usize = 8;
-/// The first attempt that asks, 6 seconds after the way has taken it, and the last of the first minutes: texts arrive
-/// within seconds, and the pauses between attempts grow to half a minute.
-const FIRST: u32 = 5;
-const LAST: u32 = 10;
-/// After that it is asked with each so-many-th attempt, every ten minutes.
-const EVERY: u32 = 20;
+/// From the moment that the way has taken it to the first question, since texts arrive within seconds; and between two at
+/// most.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(6), Duration::from_secs(10 * 60));
 /// What has not been said by then is not asked about any more: nobody waits for an order so long, and to hear of it by
 /// another way would be no news.
 const PATIENCE_MS: Millis = 60 * 60 * 1000;
@@ -35,17 +32,18 @@ impl Worker for Outcomes {
         matches!(&recorded.event, Event::Notice(notice::Event::Sent { way: Some(way), .. }) if way.reports())
     }
 
+    fn pauses(&self) -> (Duration, Duration) {
+        PAUSES
+    }
+
     async fn work(&self, key: &str, attempt: u32, _: Option<Position>) -> bool {
         let Ok(stored) = self.0.engine.read(Kind::Notice, key) else { return false };
         let known = match stored.as_ref().map(|stored| &*stored.row) {
             Some(Row::Notice(Some(known))) if known.awaits_report() => known,
             _ => return true,
         };
-        // Rows are watched for minutes; meanwhile another replica may have come to look after this one.
-        if !self.0.engine.is_mine(Kind::Notice.context(), key) {
-            return true;
-        }
-        if !is_turn(attempt) {
+        // It was taken just now.
+        if attempt == 0 {
             return false;
         }
         let is_late = now_ms() - known.sent_at_ms.unwrap_or(known.notice.at_ms) > PATIENCE_MS;
@@ -78,8 +76,4 @@ impl Outcomes {
         }
         done
     }
-}
-
-fn is_turn(attempt: u32) -> bool {
-    (FIRST..=LAST).contains(&attempt) || (attempt > LAST && attempt.is_multiple_of(EVERY))
 }

@@ -1,23 +1,20 @@
-//! Finds what is due, and sees that each row is worked on once at a time.
-//!
-//! A row is in memory while it is worked on, or waits for its next try; only the work itself holds a permit, so that rows
-//! that wait never keep others from being worked on. While the worker is shut, rows stay on their list.
+//! Finds what is due, and sees that each row is worked on once at a time. While the worker is shut, rows stay on their list.
 
-use super::Worker;
+use super::{
+    Worker,
+    rows::{KNOWN, Rows, Took, Turn, Why},
+};
 use crate::{
+    breaker,
     bus::Batch,
     engine::Engine,
     journal::{Fault, Share, Slice},
 };
 use futures_util::{Stream, StreamExt, stream};
-use shared::{Kind, event::Position};
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use shared::Kind;
+use std::{sync::Arc, time::Duration};
 use tokio::{
-    sync::{Notify, Semaphore, mpsc, watch},
+    sync::{mpsc, watch},
     time::{Instant, sleep, sleep_until},
 };
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
@@ -25,14 +22,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Rows of a list read at once when a worker starts, or has fallen behind.
 const CHUNK: u64 = 500;
-/// The first pause before the outside world is asked again, and the longest.
-const PAUSE: Duration = Duration::from_millis(200);
-const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// How often a worker looks at its whole list, in case a row was missed.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
-/// Rows in memory at once, each of about a kilobyte: some seconds of a rush hour. More stay on their list.
-const IN_MEMORY: usize = 4_096;
-/// Rows after which a look lets others go on, so that a worker that shuts meanwhile is noticed.
+/// Rows after which others may go on, so that a worker that shuts meanwhile is noticed.
 const BREATH: usize = 16;
 /// Rows that somebody wants to be worked on now, and that wait to be taken.
 const NUDGES: usize = 1_024;
@@ -62,26 +54,18 @@ impl Due for Tagged {
     }
 }
 
-type Busy = Arc<Mutex<HashMap<Arc<str>, Arc<Notify>>>>;
-
-/// Why a row is taken.
-#[derive(Clone, Copy)]
-enum Why {
-    /// It is on the list; with the event that has put it there, if that was heard just now.
-    Due(Option<Position>),
-    /// Somebody wants it to be worked on now.
-    Wanted,
-}
-
 /// The rounds of one worker.
-pub(super) struct Rounds<D> {
+pub(super) struct Rounds<D, W: Worker> {
     due: D,
-    permits: Arc<Semaphore>,
-    places: Arc<Semaphore>,
-    /// Rows in memory, and how one that waits for its next try is woken.
-    busy: Busy,
+    worker: Arc<W>,
+    rows: Rows,
     /// A row was left on its list because the worker is shut.
-    left: Arc<Notify>,
+    left: bool,
+    /// A row was left on its list because too many are known.
+    more: bool,
+    /// What is worked on says here what came of it.
+    report: mpsc::UnboundedSender<Ended>,
+    reports: mpsc::UnboundedReceiver<Ended>,
 }
 
 /// Starts a worker on a list. Whoever sends a row's name has it worked on now.
@@ -95,93 +79,80 @@ pub(super) fn start<W: Worker>(
     let context = kind.context();
     let partitions = (0..engine.partitions()).map(|partition| BroadcastStream::new(engine.listen(context, partition)));
     let (commits, share) = (stream::select_all(partitions), engine.share(context));
-    let rounds = Rounds::new(Tagged { engine: engine.clone(), kind, tag }, at_once);
+    let rounds = Rounds::new(Tagged { engine: engine.clone(), kind, tag }, at_once, worker);
     let (nudge, nudged) = mpsc::channel(NUDGES);
     let stopping = stopping.clone();
     tokio::spawn(async move {
         tokio::select! {
-            () = rounds.run(worker, commits, share, nudged) => {}
+            () = rounds.run(commits, share, nudged) => {}
             () = stopping.cancelled() => {}
         }
     });
     nudge
 }
 
-/// What became of a row that was to be taken.
-enum Took {
-    It,
-    /// Somebody works on it.
-    Nothing,
-    /// The worker is shut, and the row stays on its list.
-    Shut,
-}
-
-impl<D: Due> Rounds<D> {
-    pub(super) fn new(due: D, at_once: usize) -> Self {
-        let (permits, places) = (Arc::new(Semaphore::new(at_once)), Arc::new(Semaphore::new(IN_MEMORY)));
-        Self { due, permits, places, busy: Arc::default(), left: Arc::default() }
+impl<D: Due, W: Worker> Rounds<D, W> {
+    pub(super) fn new(due: D, at_once: usize, worker: Arc<W>) -> Self {
+        // As long as what may be worked on at once.
+        let (report, reports) = mpsc::unbounded_channel();
+        let rows = Rows::new(at_once, worker.pauses());
+        Self { due, worker, rows, left: false, more: false, report, reports }
     }
 
     /// Goes on until commits end.
-    pub(super) async fn run<W: Worker>(
-        self,
-        worker: Arc<W>,
+    pub(super) async fn run(
+        mut self,
         mut commits: impl Stream<Item = Result<Batch, BroadcastStreamRecvError>> + Unpin,
         mut share: watch::Receiver<Share>,
         mut nudged: mpsc::Receiver<Arc<str>>,
     ) {
+        let mut changes = self.worker.changes();
         let mut next_look = Instant::now();
         loop {
-            if Instant::now() >= next_look {
+            let shut = if self.left { self.worker.shut() } else { None };
+            if Instant::now() >= next_look || self.has_room() || (self.left && shut.is_none()) {
                 next_look = Instant::now() + LOOK_AGAIN;
+                self.look().await;
             }
-            self.look(&worker).await;
-            let chance = self.chance(&worker);
-            tokio::pin!(chance);
-            loop {
-                let batch = tokio::select! {
-                    batch = commits.next() => batch,
-                    Some(key) = nudged.recv() => {
-                        self.take(&worker, key, Why::Wanted).await;
-                        continue;
-                    }
-                    () = &mut chance => break,
-                    () = sleep_until(next_look) => break,
-                    // What another replica looked after may be this one's now.
-                    changed = share.changed() => match changed {
-                        Ok(()) => break,
-                        Err(_) => return,
-                    },
-                };
-                match batch {
-                    Some(Ok(batch)) => {
-                        for recorded in batch.iter().filter(|recorded| worker.is_due(recorded)) {
-                            self.take(&worker, recorded.stream.as_str().into(), Why::Due(Some(recorded.position))).await;
-                        }
-                    }
+            self.begin().await;
+            tokio::select! {
+                batch = commits.next() => match batch {
+                    Some(Ok(batch)) => self.hear(&batch),
                     // What was missed is on the list.
-                    Some(Err(BroadcastStreamRecvError::Lagged(_))) => break,
+                    Some(Err(BroadcastStreamRecvError::Lagged(_))) => next_look = Instant::now(),
                     None => return,
-                }
+                },
+                Some(key) = nudged.recv() => drop(self.take(key, Why::Wanted)),
+                Some(ended) = self.reports.recv() => self.ended(&ended),
+                () = until(self.rows.first_wake()) => self.rows.wake_until(Instant::now(), |key| self.due.is_mine(key)),
+                () = changed(&mut changes) => self.changed(),
+                () = sleep(shut.unwrap_or_default()), if self.left && shut.is_some() => {}
+                () = sleep_until(next_look) => {}
+                // What another replica looked after may be this one's now.
+                changed = share.changed() => match changed {
+                    Ok(()) => next_look = Instant::now(),
+                    Err(_) => return,
+                },
             }
         }
     }
 
-    /// Ready when rows that were left on their list can be worked on.
-    async fn chance<W: Worker>(&self, worker: &Arc<W>) {
-        self.left.notified().await;
-        let mut changes = worker.changes();
-        while let Some(shut) = worker.shut() {
-            tokio::select! {
-                () = sleep(shut) => {}
-                () = changed(&mut changes) => {}
-            }
+    /// Whether rows that were left because too many were known can be taken now.
+    fn has_room(&self) -> bool {
+        self.more && self.rows.len() <= KNOWN / 2
+    }
+
+    fn hear(&mut self, batch: &Batch) {
+        let worker = self.worker.clone();
+        for recorded in batch.iter().filter(|recorded| worker.is_due(recorded)) {
+            self.take(recorded.stream.as_str().into(), Why::Due(Some(recorded.position)));
         }
     }
 
     /// Everything on the list, oldest first, as far as the worker takes it. Rows that are done leave the list while it is
     /// read in parts, so that others move up and are passed over: it is read until nothing on it is new.
-    async fn look<W: Worker>(&self, worker: &Arc<W>) {
+    async fn look(&mut self) {
+        (self.left, self.more) = (false, false);
         let (mut offset, mut taken) = (0, 0);
         loop {
             let slice = Slice { offset, limit: CHUNK, newest_first: false };
@@ -193,16 +164,14 @@ impl<D: Due> Rounds<D> {
                 }
             };
             let (last, seen) = (keys.len() < CHUNK as usize, keys.len() as u64);
-            for (number, key) in keys.into_iter().enumerate() {
-                if number % BREATH == 0 {
-                    tokio::task::yield_now().await;
-                }
-                match self.take(worker, key, Why::Due(None)).await {
+            for key in keys {
+                match self.take(key, Why::Due(None)) {
                     Took::It => taken += 1,
                     Took::Nothing => {}
-                    Took::Shut => return,
+                    Took::Shut | Took::Full => return,
                 }
             }
+            self.begin().await;
             match (last, std::mem::take(&mut taken)) {
                 (true, 0) => return,
                 (true, _) => offset = 0,
@@ -211,68 +180,97 @@ impl<D: Due> Rounds<D> {
         }
     }
 
-    /// Works on a row, unless somebody does. Of what is wanted now, one that waits for its next try waits no longer; and one
-    /// that another replica looks after is tried once here, where it was wanted: whoever works knows that others may.
-    async fn take<W: Worker>(&self, worker: &Arc<W>, key: Arc<str>, why: Why) -> Took {
-        if worker.shut().is_some() {
-            self.left.notify_one();
+    /// Takes a row. Of what is wanted now, one that another replica looks after is tried once here, where it was wanted:
+    /// whoever works knows that others may.
+    fn take(&mut self, key: Arc<str>, why: Why) -> Took {
+        if self.worker.shut().is_some() {
+            self.left = true;
             return Took::Shut;
         }
-        let (is_mine, is_wanted) = (self.due.is_mine(&key), matches!(why, Why::Wanted));
-        if !is_mine && !is_wanted {
+        let is_mine = self.due.is_mine(&key);
+        if !is_mine && !matches!(why, Why::Wanted) {
             return Took::Nothing;
         }
-        let woken = match self.busy.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()) {
-            Entry::Occupied(busy) => {
-                // What has become due meanwhile does not wait either.
-                if is_wanted || matches!(why, Why::Due(Some(_))) {
-                    busy.get().notify_one();
+        let took = self.rows.take(key, why, !is_mine);
+        self.more |= took == Took::Full;
+        took
+    }
+
+    /// Works on what is ready, as much of it as may be worked on at once.
+    async fn begin(&mut self) {
+        let mut begun = 0;
+        while self.rows.has_next() {
+            if begun % BREATH == 0 {
+                // What was begun may shut the worker.
+                if begun > 0 {
+                    tokio::task::yield_now().await;
                 }
-                return Took::Nothing;
+                if self.worker.shut().is_some() {
+                    self.left |= self.rows.leave_idle();
+                    return;
+                }
             }
-            Entry::Vacant(free) => free.insert(Arc::default()).clone(),
-        };
-        let Ok(place) = self.places.clone().acquire_owned().await else { return Took::Shut };
-        let (worker, permits, busy, left) = (worker.clone(), self.permits.clone(), self.busy.clone(), self.left.clone());
-        let due = if let Why::Due(position) = why { position } else { None };
-        tokio::spawn(async move {
-            let is_done = work(&*worker, &permits, &key, due, is_mine.then_some(&*woken)).await;
-            busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
-            drop(place);
-            if !is_done {
-                left.notify_one();
+            let Some(Turn { key, attempt, due }) = self.rows.next() else { return };
+            begun += 1;
+            let (worker, report) = (self.worker.clone(), self.report.clone());
+            tokio::spawn(async move {
+                // One that breaks down is tried again.
+                let mut ended = Report { report, ended: Some(Ended { key: key.clone(), is_done: false }) };
+                let is_done = worker.work(&key, attempt, due).await;
+                ended.ended = Some(Ended { key, is_done });
+            });
+        }
+    }
+
+    /// A row that is not done is tried again, or is left to its list if the worker is shut.
+    fn ended(&mut self, Ended { key, is_done }: &Ended) {
+        match is_done {
+            true => self.rows.done(key),
+            false if self.worker.shut().is_some() => {
+                self.rows.leave(key);
+                self.left = true;
             }
-        });
-        Took::It
+            false => self.rows.failed(key, Instant::now()),
+        }
+    }
+
+    /// The worker may be shut now, or open, and then nobody waits for the end of a pause.
+    fn changed(&mut self) {
+        match self.worker.shut() {
+            Some(_) => self.left |= self.rows.leave_idle(),
+            None => self.rows.wake_all(),
+        }
     }
 }
 
-/// Tries until it is done, or until the worker is shut: false then. Once only, when it cannot be woken: somebody else goes on
-/// trying.
-async fn work<W: Worker>(worker: &W, permits: &Semaphore, key: &str, due: Option<Position>, woken: Option<&Notify>) -> bool {
-    let (mut pause, mut attempt) = (PAUSE, 0);
-    let mut changes = worker.changes();
-    loop {
-        let Ok(permit) = permits.acquire().await else { return true };
-        if worker.work(key, attempt, due).await {
-            return true;
-        }
-        drop(permit);
-        let Some(woken) = woken else { return true };
-        if worker.shut().is_some() {
-            return false;
-        }
-        tokio::select! {
-            () = sleep(pause) => {}
-            () = changed(&mut changes) => {}
-            () = woken.notified() => {}
-        }
-        (pause, attempt) = ((pause * 2).min(MAX_PAUSE), attempt + 1);
+/// What came of a row that was worked on.
+struct Ended {
+    key: Arc<str>,
+    is_done: bool,
+}
+
+/// Says what came of a row, however that ends.
+struct Report {
+    report: mpsc::UnboundedSender<Ended>,
+    ended: Option<Ended>,
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        // The worker may have stopped.
+        let _ = self.ended.take().map(|ended| self.report.send(ended));
+    }
+}
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 
 /// Ready when something has changed, if anything ever does.
-async fn changed<T>(changes: &mut Option<watch::Receiver<T>>) {
+async fn changed(changes: &mut Option<watch::Receiver<breaker::State>>) {
     if let Some(changes) = changes
         && changes.changed().await.is_ok()
     {

@@ -225,7 +225,7 @@ impl Shop {
         let (nudge, nudged) = mpsc::channel(1_024);
         let (share, shared) = watch::channel(Share::default());
         let asker = Arc::new(Asker { till: till.clone(), list: list.clone() });
-        tokio::spawn(Rounds::new(list.clone(), AT_ONCE).run(asker, stream::pending(), shared, nudged));
+        tokio::spawn(Rounds::new(list.clone(), AT_ONCE, asker).run(stream::pending(), shared, nudged));
         let watched = till.clone();
         tokio::spawn(async move { health::watch(&watched).await });
         let states = Arc::new(Mutex::new(vec![]));
@@ -390,6 +390,32 @@ async fn a_call_that_hangs_is_given_up_and_looked_up() {
     assert_eq!(shop.till.ask(ask("7"), Way::Charge).await, Some(Answer::Approved));
     let look = shop.till.look();
     assert_eq!((look.calls, look.repeats, look.window.calls, look.window.failed, look.window.slow), (2, 1, 2, 1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_became_of_unwanted_charges_is_asked_while_it_is_closed_and_says_nothing_to_the_breaker() {
+    let shop = Shop::open();
+    moves(&shop.fake.book, "moved");
+    assert_eq!(shop.till.fate("moved").await, Some(Some(Answer::Approved)));
+    assert_eq!(shop.till.fate("other").await, Some(None));
+    shop.fake.mood.send_replace(Mood::Hung);
+    for _ in 0..18 {
+        assert_eq!(shop.till.fate("other").await, Some(Some(Answer::Unknown)));
+    }
+    let look = shop.till.look();
+    assert_eq!((look.calls, look.window.calls, look.state), (20, 0, State::Closed));
+    // It costs what asking again costs, and so there is an end to it.
+    shop.fake.mood.send_replace(Mood::Well);
+    let mut more = 0;
+    while shop.till.fate("other").await.is_some() {
+        more += 1;
+    }
+    assert!(more < 100, "{more} more");
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(shop.till.fate("other").await, Some(None));
+    shop.till.force(Some(breaker::Forced { open: true, reason: "a test".into() }), "ops".into());
+    let calls = shop.fake.calls();
+    assert_eq!((shop.till.fate("moved").await, shop.fake.calls()), (None, calls));
 }
 
 #[tokio::test(start_paused = true)]

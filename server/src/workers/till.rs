@@ -138,9 +138,32 @@ impl Till {
         let key = ask.key.clone();
         let answer = self.call(permit, self.exchange(ask, way, again)).await;
         if is_decided(&answer) {
-            self.lock().open.remove(&key);
+            self.forget(&key);
         }
         Some(answer)
+    }
+
+    /// What became of a charge that nobody waits for; see [`Provider::look_up`]. `None` when it cannot be asked now.
+    ///
+    /// Such a question is no call that the breaker goes by: it is for times in which others are let through, and its answer
+    /// says nothing about theirs.
+    pub async fn fate(&self, key: &str) -> Option<Option<Answer>> {
+        {
+            let mut inner = self.lock();
+            let now_ms = self.clock_ms();
+            let is_closed = matches!(inner.breaker.state(now_ms), State::Closed | State::ForcedClosed);
+            if !is_closed || !inner.budget.has(now_ms) {
+                return None;
+            }
+            inner.budget.spend();
+            inner.calls += 1;
+        }
+        Some(tokio::time::timeout(CALL, self.provider.look_up(key)).await.unwrap_or(Some(Answer::Unknown)))
+    }
+
+    /// Nothing will be asked under this key any more.
+    pub fn forget(&self, key: &str) {
+        self.lock().open.remove(key);
     }
 
     fn admit(&self, key: &str) -> Option<(Permit, bool)> {

@@ -49,19 +49,26 @@ impl Wish {
     /// Keeps it, flushed; `None` forgets it.
     ///
     /// # Errors
-    /// The file cannot be written: the old wish is kept.
+    /// The file cannot be written, and the old wish is kept, most likely.
     pub fn keep(&self, wish: Option<(&Forced, &str)>) -> io::Result<()> {
         let Some((Forced { open, reason }, by)) = wish else {
             return match fs::remove_file(&self.path) {
-                Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
-                _ => Ok(()),
+                Ok(()) => self.flush(),
+                Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+                Err(e) => Err(e),
             };
         };
         let new = self.path.with_extension("new");
         let mut file = File::create(&new)?;
         file.write_all(&serde_json::to_vec(&Kept { open: *open, reason: reason.clone(), by: by.to_owned() })?)?;
         file.sync_all()?;
-        fs::rename(&new, &self.path)
+        fs::rename(&new, &self.path)?;
+        self.flush()
+    }
+
+    /// A name is in its folder for good once that is flushed.
+    fn flush(&self) -> io::Result<()> {
+        self.path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     }
 }
 

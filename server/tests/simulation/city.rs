@@ -298,7 +298,8 @@ impl City {
             if self.nodes.iter().any(|node| !node.is_quiet()) {
                 continue;
             }
-            let owed = self.nodes[Context::Payment as usize].disk.list(Kind::Payment, domain::payment::DUE).next().is_some();
+            let disk = &self.nodes[Context::Payment as usize].disk;
+            let owed = domain::payment::LISTS.iter().any(|list| disk.list(Kind::Payment, list).next().is_some());
             let slow = self.provider.next_ms(self.now_ms).filter(|_| owed);
             let next = self.nodes.iter().filter_map(Node::next_due).chain(slow).min();
             match next {

@@ -246,8 +246,8 @@ fn quiet(city: &City) -> Result<(), Broken> {
         }
         let notices = domain::notification::LISTS.map(|list| (Kind::Notice, list));
         let reports = (Kind::Notice, domain::notification::REPORT);
-        let work = [(Kind::Payment, domain::payment::DUE), notices[0], notices[1], reports];
-        let left: Vec<_> = work.iter().flat_map(|(kind, due)| node.disk.list(*kind, due)).collect();
+        let payments = domain::payment::LISTS.map(|list| (Kind::Payment, list));
+        let left: Vec<_> = payments.iter().chain(&notices).chain([&reports]).flat_map(|(kind, due)| node.disk.list(*kind, due)).collect();
         hold!(left.is_empty(), "no work is left: {name} has {left:?}");
         let jobs: Vec<_> = node.disk.lists.iter().filter(|((kind, _), list)| *kind == Kind::DeliveryInfo && !list.is_empty()).collect();
         hold!(jobs.is_empty(), "no job is listed when all is over: {jobs:?}");

@@ -29,6 +29,8 @@ pub const SETTLED: Duration = Duration::from_secs(120);
 const REPEATED: Duration = Duration::from_secs(300);
 /// Nothing expires here, and nobody has to log in again: the longest run takes less than a day.
 const DAY_MS: &str = "86400000";
+/// How long an approval may come late: some ten seconds at most, with what these scenarios do.
+const LATE_MS: u64 = 20_000;
 
 /// Both processes.
 pub struct Shop {
@@ -64,7 +66,7 @@ impl Shop {
         let (data, port, copy) = (folder.join("data"), free_ports(1)?[0], folder.join("server"));
         fs::copy(&from, &copy).map_err(|e| format!("{}: {e}", from.display()))?;
         let (at, listen) = (data.display().to_string(), format!("127.0.0.1:{port}"));
-        let deadlines = format!("payment={DAY_MS},answer={DAY_MS}");
+        let deadlines = format!("payment={DAY_MS},answer={DAY_MS},late={LATE_MS}");
         arguments.extend(company.arguments());
         variables.extend(company.variables());
         arguments.extend(["--data", &at, "--listen", &listen, "--deadline", &deadlines, "--access-ms", DAY_MS].map(str::to_owned));

@@ -19,6 +19,12 @@ pub struct Payment;
 /// The list of payments for which the provider owes an answer.
 pub const DUE: &str = "due";
 
+/// The list of payments with a charge that nobody waits for any more. It is not asked for: what became of it is looked up.
+pub const UNWANTED: &str = "due:unwanted";
+
+/// Both.
+pub const LISTS: [&str; 2] = [DUE, UNWANTED];
+
 /// The list of payments of which the provider refuses a refund.
 pub const REFUSED: &str = "refused";
 
@@ -36,6 +42,10 @@ pub struct Charge {
     extra: bool,
     /// True when nobody waits for it any more: should it be approved after all, the money goes straight back.
     given_up: bool,
+    /// True once it has come to nothing although nobody waited for it. An approval that turns up all the same goes straight
+    /// back, but nobody looks for one any more.
+    #[serde(default)]
+    over: bool,
     /// The order's total once this is approved.
     total: Won,
 }
@@ -114,8 +124,19 @@ impl State {
             let refused = self.refusal_of(movement).is_some();
             Due { order, movement, amount, charge, means: self.means, parts, refused }
         };
-        let charges = self.charges.iter().map(|c| due(c.movement, c.amount, Some(c.extra), vec![]));
+        let charges = self.charges.iter().filter(|c| self.is_wanted(c)).map(|c| due(c.movement, c.amount, Some(c.extra), vec![]));
         charges.chain(self.refunds.iter().map(|(movement, amount)| due(*movement, *amount, None, self.parts_of(*movement)))).collect()
+    }
+
+    /// The charges that nobody waits for any more, and of which it is not known what became of them. To ask for one would
+    /// take money from whoever was told that it is over.
+    pub fn unwanted(&self) -> impl Iterator<Item = (OrderId, Movement)> {
+        let charges = self.charges.iter().filter(|c| !c.over && !self.is_wanted(c));
+        self.of.into_iter().flat_map(move |(order, _)| charges.clone().map(move |c| (order, c.movement)))
+    }
+
+    fn is_wanted(&self, charge: &Charge) -> bool {
+        !self.closed && !charge.given_up
     }
 
     /// What the provider refuses to give back, all of it as one: since the first refusal, and with its reason.
@@ -151,7 +172,7 @@ impl State {
 
     /// True while the provider owes an answer to a charge that somebody waits for.
     pub fn is_charging(&self) -> bool {
-        !self.closed && self.charges.iter().any(|c| !c.given_up)
+        self.charges.iter().any(|c| self.is_wanted(c))
     }
 
     /// What came in and is not on its way back.
@@ -161,7 +182,7 @@ impl State {
 
     fn status(&self) -> Status {
         match self {
-            s if s.charges.iter().any(|c| !c.given_up && !c.extra) && !s.closed => Status::Charging,
+            s if s.charges.iter().any(|c| s.is_wanted(c) && !c.extra) => Status::Charging,
             s if !s.refunds.is_empty() => Status::Refunding,
             s if s.captured > Won::ZERO && s.captured == s.refunded => Status::Refunded,
             s if s.captured > Won::ZERO => Status::Paid,
@@ -211,7 +232,7 @@ impl Decider for Payment {
                 }
             },
             (C::Decline { movement, reason }, Some((order, customer))) => match s.charges.iter().find(|c| c.movement == *movement) {
-                None => vec![],
+                None | Some(Charge { over: true, .. }) => vec![],
                 Some(&Charge { extra, given_up, .. }) => {
                     let declined = E::Declined { order, customer, movement: *movement, reason: reason.clone(), extra, at_ms };
                     let failed = E::AdjustFailed { order, customer, reason: reason.clone(), at_ms };
@@ -280,7 +301,7 @@ impl Decider for Payment {
                 (s.of, s.means, s.last) = (Some((*order, *customer)), *means, *movement);
                 s.since_ms = if *extra { s.since_ms } else { *at_ms };
                 let total = s.kept() + *amount;
-                s.charges.push(Charge { movement: *movement, amount: *amount, extra: *extra, given_up: false, total });
+                s.charges.push(Charge { movement: *movement, amount: *amount, extra: *extra, given_up: false, over: false, total });
             }
             E::Approved { movement, amount, .. } => {
                 s.captured += *amount;
@@ -290,7 +311,12 @@ impl Decider for Payment {
             E::Declined { movement, extra, .. } => {
                 // Of an order that ended before, nothing was declined: it is void.
                 s.declined |= !extra && !s.closed;
-                s.charges.retain(|c| c.movement != *movement);
+                let closed = s.closed;
+                s.charges.retain_mut(|c| {
+                    let is_it = c.movement == *movement;
+                    c.over |= is_it;
+                    !is_it || closed || c.given_up
+                });
             }
             E::Voided { order, customer, .. } => {
                 s.of = Some((*order, *customer));
@@ -342,8 +368,12 @@ impl Decider for Payment {
             tags.push(tag(format!("customer:{}", customer.account()), s.since_ms));
         }
         // The worker's list: whatever is here is asked of the provider again, until it is answered.
-        if !s.charges.is_empty() || !s.refunds.is_empty() {
+        if s.is_charging() || !s.refunds.is_empty() {
             tags.push(tag(DUE, s.since_ms));
+        }
+        // The same, but only looked up.
+        if s.unwanted().next().is_some() {
+            tags.push(tag(UNWANTED, s.since_ms));
         }
         // The operators' list: the worker goes on asking, but somebody must see to it.
         if let Some((_, _, since_ms)) = s.refused.first() {

@@ -4,6 +4,6 @@ mod decider;
 mod policy;
 mod view;
 
-pub use decider::{DUE, Due, Part, Payment, REFUSED, State, provider_key};
+pub use decider::{DUE, Due, LISTS, Part, Payment, REFUSED, State, UNWANTED, provider_key};
 pub use policy::Policies;
 pub use view::Ledger;

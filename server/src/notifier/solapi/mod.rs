@@ -101,7 +101,8 @@ impl Solapi {
         }
         if message.again {
             // After a restart nobody knows when it was handed over, and so that time begins with the first look.
-            let past = *self.past().entry(message.key.clone()).or_insert_with(|| Past::Lost(Instant::now()));
+            let known = self.past().get(&message.key).copied();
+            let past = known.unwrap_or_else(|| self.remember(message, Past::Lost(Instant::now())));
             let settle = Duration::from_millis(self.settings.settle_ms);
             // Whether it can no longer be on its way is asked before the look-up, or else it could arrive in between.
             let has_settled = !matches!(past, Past::Lost(since) if since.elapsed() < settle);
@@ -196,12 +197,17 @@ impl Solapi {
             Err(Lost::Unsent) => (Fault::Broken, Past::Clean),
             Err(Lost::Maybe) => (Fault::Broken, Past::Lost(Instant::now())),
         };
+        self.remember(message, past);
+        Err(fault)
+    }
+
+    fn remember(&self, message: &Message, past: Past) -> Past {
         let mut all = self.past();
         if all.len() >= MAX_PAST {
             all.clear();
         }
         all.insert(message.key.clone(), past);
-        Err(fault)
+        past
     }
 
     /// A notice as one of the approved texts: its topic's own, or the general one.
