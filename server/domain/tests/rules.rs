@@ -541,7 +541,11 @@ fn an_unwanted_charge_is_looked_up_until_it_has_come_to_nothing_and_goes_back_if
         let Row::Payment(state) = row else { unreachable!() };
         let listed: Vec<_> = row.tags().into_iter().map(|tag| tag.name).filter(|name| name.starts_with("due")).collect();
         let due: Vec<_> = state.due().iter().map(|due| (due.charge.is_some(), due.movement)).collect();
-        (listed.iter().map(ToString::to_string).collect::<Vec<_>>(), due, state.unwanted().map(|(_, movement)| movement).collect::<Vec<_>>())
+        (
+            listed.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            due,
+            state.unwanted().map(|(_, movement)| movement).collect::<Vec<_>>(),
+        )
     };
     let is = |listed: &[&str], due: &[(bool, u32)], unwanted: &[u32]| {
         (listed.iter().map(ToString::to_string).collect::<Vec<_>>(), due.to_vec(), unwanted.to_vec())

@@ -64,10 +64,7 @@ impl Worker for Unwanted {
     fn is_due(&self, recorded: &Recorded) -> bool {
         use payment::Event as E;
         // Of most there is no charge on its way, which is seen at once.
-        matches!(
-            &recorded.event,
-            Event::Payment(E::Voided { .. } | E::RefundRequested { reason: Some(_), .. } | E::AdjustFailed { .. })
-        )
+        matches!(&recorded.event, Event::Payment(E::Voided { .. } | E::RefundRequested { reason: Some(_), .. } | E::AdjustFailed { .. }))
     }
 
     fn shut(&self) -> Option<Duration> {

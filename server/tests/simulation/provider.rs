@@ -114,9 +114,7 @@ impl Provider {
         let command = match self.record.get(&key).filter(|moved| moved.at_ms <= now_ms) {
             Some(Moved { approved: true, .. }) => Command::Approve { movement },
             Some(_) => Command::Decline { movement, reason: Reason::Declined },
-            None if now_ms - *self.nothing.entry(key).or_insert(now_ms) > LATE_MS => {
-                Command::Decline { movement, reason: Reason::NotPaid }
-            }
+            None if now_ms - *self.nothing.entry(key).or_insert(now_ms) > LATE_MS => Command::Decline { movement, reason: Reason::NotPaid },
             None => return None,
         };
         Some(by_worker(order.to_string(), command, now_ms))
