@@ -393,8 +393,8 @@ async fn a_call_that_hangs_is_given_up_and_looked_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_became_of_unwanted_charges_is_asked_while_it_is_closed_and_says_nothing_to_the_breaker() {
-    let shop = Shop::open();
+async fn what_became_of_unwanted_charges_is_asked_unless_it_is_open_and_says_nothing_to_the_breaker() {
+    let mut shop = Shop::open();
     moves(&shop.fake.book, "moved");
     assert_eq!(shop.till.fate("moved").await, Some(Some(Answer::Approved)));
     assert_eq!(shop.till.fate("other").await, Some(None));
@@ -413,6 +413,17 @@ async fn what_became_of_unwanted_charges_is_asked_while_it_is_closed_and_says_no
     assert!(more < 100, "{more} more");
     sleep(Duration::from_secs(1)).await;
     assert_eq!(shop.till.fate("other").await, Some(None));
+    // Nobody orders any more, and so nobody probes.
+    shop.fake.mood.send_replace(Mood::Hung);
+    shop.orders(100, Duration::from_millis(10)).await;
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!((shop.till.look().state, shop.till.fate("moved").await), (State::Open, None));
+    shop.list.0.lock().unwrap().due.clear();
+    shop.fake.mood.send_replace(Mood::Well);
+    sleep(Duration::from_secs(60)).await;
+    let window = shop.till.look().window;
+    assert_eq!((shop.till.look().state, shop.till.fate("moved").await), (State::HalfOpen, Some(Some(Answer::Approved))));
+    assert_eq!((shop.till.look().state, shop.till.look().window), (State::HalfOpen, window));
     shop.till.force(Some(breaker::Forced { open: true, reason: "a test".into() }), "ops".into());
     let calls = shop.fake.calls();
     assert_eq!((shop.till.fate("moved").await, shop.fake.calls()), (None, calls));

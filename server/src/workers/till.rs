@@ -145,14 +145,14 @@ impl Till {
 
     /// What became of a charge that nobody waits for; see [`Provider::look_up`]. `None` when it cannot be asked now.
     ///
-    /// Such a question is no call that the breaker goes by: it is for times in which others are let through, and its answer
-    /// says nothing about theirs.
+    /// Such a question is no call that the breaker goes by: what answers it may refuse every charge. It passes when calls
+    /// may, and beside the probes of a breaker that is half open: on a quiet night there is nobody else to be one.
     pub async fn fate(&self, key: &str) -> Option<Option<Answer>> {
         {
             let mut inner = self.lock();
             let now_ms = self.clock_ms();
-            let is_closed = matches!(inner.breaker.state(now_ms), State::Closed | State::ForcedClosed);
-            if !is_closed || !inner.budget.has(now_ms) {
+            let is_open = matches!(inner.breaker.state(now_ms), State::Open | State::ForcedOpen);
+            if is_open || !inner.budget.has(now_ms) {
                 return None;
             }
             inner.budget.spend();
