@@ -142,8 +142,11 @@ fn with_ledger(engine: &Engine, day: i64, hours: Range<Millis>, there: &[Record]
     let mut report = compare(day, &here, there);
     for difference in &mut report.differences {
         let stored = engine.read(Kind::Payment, &difference.order)?;
-        difference.waits =
-            stored.is_some_and(|stored| matches!(&*stored.row, Row::Payment(state) if difference.is_on_its_way(&state.due())));
+        difference.waits = stored.is_some_and(|stored| match &*stored.row {
+            // What nobody waits for any more may come, and then goes back.
+            Row::Payment(state) => difference.is_on_its_way(&[state.due(), state.unwanted()].concat()),
+            _ => false,
+        });
     }
     report.differ = report.differences.len();
     report.agrees = report.differences.iter().all(|difference| difference.waits);

@@ -17,7 +17,7 @@ use std::{collections::HashMap, time::Duration};
 use tokio::time::{Instant, interval, timeout, timeout_at};
 
 /// How long the contexts may take to hear of everything, once each order has ended.
-const QUIET_DEADLINE: Duration = Duration::from_secs(30);
+const QUIET_DEADLINE: Duration = Duration::from_secs(60);
 /// How often their databases are looked at.
 const LOOK: Duration = Duration::from_millis(200);
 

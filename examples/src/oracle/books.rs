@@ -164,7 +164,7 @@ pub fn standing(place: &Place) -> Result<Vec<Standing>, String> {
             context,
             [
                 "select partition, max(seq) from journal group by partition",
-                "select count(*) from tags where name = 'due'",
+                "select count(*) from tags where name in ('due', 'due:unwanted')",
                 "select context, partition, seq from cursors",
             ],
         )?;

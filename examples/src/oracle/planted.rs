@@ -14,7 +14,7 @@ use std::{
 };
 
 /// What is done to which file, and as what it must be seen.
-const DAMAGE: [(&str, Class, &str, &str); 15] = [
+const DAMAGE: [(&str, Class, &str, &str); 16] = [
     ("the last event is lost", Class::Lost, "order.db", "delete from journal where seq = (select max(seq) from journal)"),
     (
         "a journal has a gap",
@@ -92,6 +92,7 @@ const DAMAGE: [(&str, Class, &str, &str); 15] = [
         "insert into rows select kind, 'ord_0000000000000000', version, body from rows where kind = 'delivery' limit 1",
     ),
     ("work is left lying", Class::Unfinished, "payment.db", "insert into tags values ('payment', 'due', 1, 'nobody')"),
+    ("a charge is looked up for ever", Class::Unfinished, "payment.db", "insert into tags values ('payment', 'due:unwanted', 1, 'nobody')"),
 ];
 
 /// Damage that is not seen, or seen as something else. The plant must be one of SQLite files that nobody uses.

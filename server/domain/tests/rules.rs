@@ -486,7 +486,7 @@ fn money_is_conserved() {
             assert_eq!(balance(&ledger), won("captured") - won("refunded"), "seed {seed}: the ledger tells another story");
             let Row::Payment(state) = &row else { unreachable!() };
             let (due, open): (BTreeSet<_>, BTreeSet<_>) = (
-                state.due().iter().map(|due| due.movement).chain(state.unwanted().map(|(_, movement)| movement)).collect(),
+                state.due().iter().map(|due| due.movement).chain(state.unwanted().iter().map(|due| due.movement)).collect(),
                 bank.charges.keys().chain(bank.refunds.keys()).filter(|m| !bank.answered.contains(m)).copied().collect(),
             );
             assert_eq!(due, open, "seed {seed}: what is due or looked up is what the provider has not answered");
@@ -544,7 +544,7 @@ fn an_unwanted_charge_is_looked_up_until_it_has_come_to_nothing_and_goes_back_if
         (
             listed.iter().map(ToString::to_string).collect::<Vec<_>>(),
             due,
-            state.unwanted().map(|(_, movement)| movement).collect::<Vec<_>>(),
+            state.unwanted().iter().map(|due| due.movement).collect::<Vec<_>>(),
         )
     };
     let is = |listed: &[&str], due: &[(bool, u32)], unwanted: &[u32]| {

@@ -195,7 +195,7 @@ async fn lag(app: &App, context: Context) -> Result<Value, Trouble> {
 /// Rows that a worker has yet to deal with.
 fn due(app: &App, context: Context) -> Result<u64, Trouble> {
     let (kind, tags): (_, &[&str]) = match context {
-        Context::Payment => (Kind::Payment, &domain::payment::LISTS),
+        Context::Payment => (Kind::Payment, &[domain::payment::DUE]),
         Context::Notification => (Kind::Notice, &domain::notification::LISTS),
         Context::Order | Context::Store | Context::Rider | Context::Customer => return Ok(0),
     };

@@ -10,6 +10,8 @@ const PER_SECOND: i64 = CALL;
 const MOST: i64 = 256 * CALL;
 /// What there is to begin with: as many calls as a breaker wants to see before it opens.
 const FIRST: i64 = 20 * CALL;
+/// What is left to those who wait: as many calls as are probes, and some of those who are behind them.
+const SPARE: i64 = 10 * CALL;
 /// Good answers in a row after which a provider is well again. One that fails half of its calls gives as many once in a
 /// thousand times.
 const WELL: u32 = 10;
@@ -51,6 +53,11 @@ impl Budget {
         self.at_ms += more * 1_000 / PER_SECOND as u64;
         self.add(i64::try_from(more).unwrap_or(MOST).min(MOST));
         self.left >= CALL
+    }
+
+    /// Whether something may be asked that nobody waits for: what others may need is left to them.
+    pub fn has_spare(&mut self, now_ms: u64) -> bool {
+        self.has(now_ms) && self.left >= SPARE
     }
 
     /// Something is asked again. A call that goes on where the first one led may leave a debt.
@@ -97,6 +104,18 @@ mod tests {
         assert_eq!(repeats(&mut budget, 0), 0);
         budget.answered(true);
         assert_eq!(repeats(&mut budget, 0), 4);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_leaves_something_to_those_who_wait() {
+        let mut budget = Budget::new();
+        let mut spare = 0;
+        while budget.has_spare(0) {
+            budget.spend();
+            spare += 1;
+        }
+        assert_eq!((spare, repeats(&mut budget, 0)), (11, 9));
+        assert!(!budget.has_spare(9_000) && budget.has_spare(10_000));
     }
 
     #[test]

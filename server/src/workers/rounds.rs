@@ -109,12 +109,12 @@ impl<D: Due, W: Worker> Rounds<D, W> {
         let mut changes = self.worker.changes();
         let mut next_look = Instant::now();
         loop {
-            let shut = if self.left { self.worker.shut() } else { None };
-            if Instant::now() >= next_look || self.has_room() || (self.left && shut.is_none()) {
+            if Instant::now() >= next_look || self.has_room() || (self.left && self.worker.shut().is_none()) {
                 next_look = Instant::now() + LOOK_AGAIN;
                 self.look().await;
             }
             self.begin().await;
+            let shut = self.worker.shut().filter(|_| self.left);
             tokio::select! {
                 batch = commits.next() => match batch {
                     Some(Ok(batch)) => self.hear(&batch),
@@ -126,7 +126,7 @@ impl<D: Due, W: Worker> Rounds<D, W> {
                 Some(ended) = self.reports.recv() => self.ended(&ended),
                 () = until(self.rows.first_wake()) => self.rows.wake_until(Instant::now(), |key| self.due.is_mine(key)),
                 () = changed(&mut changes) => self.changed(),
-                () = sleep(shut.unwrap_or_default()), if self.left && shut.is_some() => {}
+                () = sleep(shut.unwrap_or_default()), if self.left => {}
                 () = sleep_until(next_look) => {}
                 // What another replica looked after may be this one's now.
                 changed = share.changed() => match changed {
@@ -171,6 +171,8 @@ impl<D: Due, W: Worker> Rounds<D, W> {
                     Took::Shut | Took::Full => return,
                 }
             }
+            // A long list of rows that all sleep is read as well, and others have their turn meanwhile.
+            tokio::task::yield_now().await;
             self.begin().await;
             match (last, std::mem::take(&mut taken)) {
                 (true, 0) => return,
@@ -210,7 +212,12 @@ impl<D: Due, W: Worker> Rounds<D, W> {
                     return;
                 }
             }
-            let Some(Turn { key, attempt, due }) = self.rows.next() else { return };
+            let Some(Turn { key, attempt, due, once }) = self.rows.next() else { return };
+            // It may have waited long, and be another replica's now.
+            if !once && !self.due.is_mine(&key) {
+                self.rows.leave(&key);
+                continue;
+            }
             begun += 1;
             let (worker, report) = (self.worker.clone(), self.report.clone());
             tokio::spawn(async move {

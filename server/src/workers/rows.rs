@@ -55,6 +55,7 @@ pub struct Turn {
     pub key: Arc<str>,
     pub attempt: u32,
     pub due: Option<Position>,
+    pub once: bool,
 }
 
 /// All of them.
@@ -92,6 +93,8 @@ impl Rows {
             Entry::Occupied(mut known) => {
                 let is_news = matches!(why, Why::Wanted | Why::Due(Some(_)));
                 let row = known.get_mut();
+                // It may be looked after here now.
+                row.once &= once;
                 match row.stage {
                     Stage::Asleep(until) if is_news => {
                         row.due = due;
@@ -115,7 +118,7 @@ impl Rows {
         let row = self.known.get_mut(&key)?;
         row.stage = Stage::Working;
         self.working += 1;
-        Some(Turn { key, attempt: row.attempt, due: row.due.take() })
+        Some(Turn { key, attempt: row.attempt, due: row.due.take(), once: row.once })
     }
 
     /// Whether [`Rows::next`] has one.

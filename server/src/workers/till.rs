@@ -152,7 +152,8 @@ impl Till {
             let mut inner = self.lock();
             let now_ms = self.clock_ms();
             let is_open = matches!(inner.breaker.state(now_ms), State::Open | State::ForcedOpen);
-            if is_open || !inner.budget.has(now_ms) {
+            if is_open || !inner.budget.has_spare(now_ms) {
+                inner.refused += 1;
                 return None;
             }
             inner.budget.spend();

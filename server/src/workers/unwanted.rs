@@ -4,7 +4,10 @@
 
 use super::{Worker, report, rows::KNOWN, till::Till};
 use crate::{breaker, engine::Engine, provider::Answer};
-use domain::{Row, payment::provider_key};
+use domain::{
+    Row,
+    payment::{Due, provider_key},
+};
 use quick_cache::sync::Cache;
 use shared::{Event, Kind, OrderId, Recorded, event::Position, order::Reason, payment};
 use std::{sync::Arc, time::Duration};
@@ -60,6 +63,16 @@ impl Unwanted {
     }
 }
 
+impl Unwanted {
+    /// Looks at a charge that has come to nothing.
+    async fn look_once_more(&self, order: OrderId, movement: payment::Movement) {
+        if self.till.fate(&provider_key(order, movement, 0)).await == Some(Some(Answer::Approved)) {
+            tracing::warn!(%order, movement, "a charge came after nobody looked for it any more; it goes back");
+            report(&self.engine, &order.to_string(), payment::Command::Approve { movement }).await;
+        }
+    }
+}
+
 impl Worker for Unwanted {
     fn is_due(&self, recorded: &Recorded) -> bool {
         use payment::Event as E;
@@ -79,15 +92,18 @@ impl Worker for Unwanted {
         PAUSES
     }
 
-    async fn work(&self, key: &str, _: u32, _: Option<Position>) -> bool {
+    async fn work(&self, key: &str, _: u32, event: Option<Position>) -> bool {
         let Ok(stored) = self.engine.read(Kind::Payment, key) else { return false };
-        let unwanted: Vec<_> = match stored.as_ref().map(|stored| &*stored.row) {
-            Some(Row::Payment(state)) => state.unwanted().collect(),
-            _ => vec![],
-        };
-        let mut all = true;
-        for (order, movement) in unwanted {
-            all &= self.settle(order, movement).await;
+        let Some(Row::Payment(state)) = stored.as_ref().map(|stored| &*stored.row) else { return true };
+        let (unwanted, mut all) = (state.unwanted(), true);
+        for Due { order, movement, .. } in &unwanted {
+            all &= self.settle(*order, *movement).await;
+        }
+        // It is on no list, so somebody has pointed at it: the provider, most likely, at money that has come after all.
+        if unwanted.is_empty() && event.is_none() {
+            for Due { order, movement, .. } in state.over() {
+                self.look_once_more(order, movement).await;
+            }
         }
         all
     }

@@ -61,9 +61,9 @@ impl Provider {
             })
         };
         let mut answers = vec![];
-        for (order, movement) in payments(UNWANTED).flat_map(|state| state.unwanted()) {
+        for due in payments(UNWANTED).flat_map(|state| state.unwanted()) {
             if rng.percent(70) {
-                answers.extend(self.look_up(rng, order, movement, now_ms));
+                answers.extend(self.look_up(rng, due.order, due.movement, now_ms));
             }
         }
         for due in payments(DUE).flat_map(|state| state.due()) {

@@ -119,20 +119,32 @@ impl State {
 
     /// What the provider must be asked: charges first, as they came.
     pub fn due(&self) -> Vec<Due> {
-        let Some((order, _)) = self.of else { return vec![] };
-        let due = |movement, amount, charge, parts| {
-            let refused = self.refusal_of(movement).is_some();
-            Due { order, movement, amount, charge, means: self.means, parts, refused }
-        };
-        let charges = self.charges.iter().filter(|c| self.is_wanted(c)).map(|c| due(c.movement, c.amount, Some(c.extra), vec![]));
-        charges.chain(self.refunds.iter().map(|(movement, amount)| due(*movement, *amount, None, self.parts_of(*movement)))).collect()
+        let refunds = self.refunds.iter().map(|(movement, amount)| (*movement, *amount, None, self.parts_of(*movement)));
+        let refunds: Vec<_> =
+            refunds.filter_map(|(movement, amount, charge, parts)| self.one_due(movement, amount, charge, parts)).collect();
+        self.dues_of(|c| self.is_wanted(c)).chain(refunds).collect()
     }
 
     /// The charges that nobody waits for any more, and of which it is not known what became of them. To ask for one would
     /// take money from whoever was told that it is over.
-    pub fn unwanted(&self) -> impl Iterator<Item = (OrderId, Movement)> {
-        let charges = self.charges.iter().filter(|c| !c.over && !self.is_wanted(c));
-        self.of.into_iter().flat_map(move |(order, _)| charges.clone().map(move |c| (order, c.movement)))
+    pub fn unwanted(&self) -> Vec<Due> {
+        self.dues_of(|c| !c.over && !self.is_wanted(c)).collect()
+    }
+
+    /// The charges that have come to nothing although nobody waited for them: only somebody who knows of one looks again.
+    pub fn over(&self) -> Vec<Due> {
+        self.dues_of(|c| c.over).collect()
+    }
+
+    fn dues_of(&self, which: impl Fn(&Charge) -> bool) -> impl Iterator<Item = Due> {
+        let charges = self.charges.iter().filter(move |c| which(c));
+        charges.filter_map(|c| self.one_due(c.movement, c.amount, Some(c.extra), vec![]))
+    }
+
+    fn one_due(&self, movement: Movement, amount: Won, charge: Option<bool>, parts: Vec<Part>) -> Option<Due> {
+        let (order, _) = self.of?;
+        let refused = self.refusal_of(movement).is_some();
+        Some(Due { order, movement, amount, charge, means: self.means, parts, refused })
     }
 
     fn is_wanted(&self, charge: &Charge) -> bool {
@@ -372,7 +384,7 @@ impl Decider for Payment {
             tags.push(tag(DUE, s.since_ms));
         }
         // The same, but only looked up.
-        if s.unwanted().next().is_some() {
+        if !s.unwanted().is_empty() {
             tags.push(tag(UNWANTED, s.since_ms));
         }
         // The operators' list: the worker goes on asking, but somebody must see to it.

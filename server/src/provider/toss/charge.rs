@@ -42,7 +42,10 @@ impl Toss {
                 Seen::Captured => Some(Answer::Approved),
                 Seen::Over(reason, _) => Some(Answer::Declined(reason)),
                 Seen::Open(_) => None,
-                Seen::Strange => Some(Answer::Undecided),
+                Seen::Strange => {
+                    self.complain(key, "the payment over there is not understood");
+                    Some(Answer::Undecided)
+                }
             },
             other @ (Found::Strange | Found::Unclear) => Some(other.answer()),
         }
