@@ -130,6 +130,21 @@ fn kept(stage: &Stage) {
     assert!(ends(stage, "kim", "customer pay last", 5).contains("이미 결제한 주문이에요"));
     difference_kept(stage);
     reconciled(stage);
+    unwanted(stage);
+}
+
+/// An order is cancelled before its payment was answered: operators see that this is still waited for, until it is known.
+fn unwanted(stage: &Stage) {
+    run(stage, "ops", "ops breaker --force open --reason 점검");
+    run(stage, "kim", "customer order --store 교촌치킨 --item 후라이드=1");
+    let order = stage.ask("kim", "status show last").unwrap()["order"].as_str().unwrap().to_owned();
+    run(stage, "kim", "customer cancel last");
+    let saga = until(stage, &format!("ops saga {order}"), |told| told["status"] == "cancelled" && told["waits"][0].is_object());
+    assert_eq!((&saga["waits"][0]["for"], &saga["waits"][0]["amount"]), (&"unwanted_charge".into(), &18_000.into()), "{saga}");
+    let told = run(stage, "ops", &format!("ops saga {order}"));
+    assert!(told.contains("기다리는 것: 끝난 주문의 결제 18,000원") && !told.contains("기다리는 것이 없어요"), "{told}");
+    assert!(run(stage, "choi", &format!("ops saga {order}")).contains("a charge of 18,000 won that nobody wants any more"));
+    run(stage, "ops", "ops breaker --release");
 }
 
 /// Until this order of kim's is paid.

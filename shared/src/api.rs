@@ -283,6 +283,9 @@ pub struct PaymentShown {
     /// What of that the provider refuses to give back: for operators alone, who can do something about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<RefusedRefund>,
+    /// What may still come although nobody waits for it any more, and goes back then: for operators alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unwanted: Option<Won>,
 }
 
 /// Money that the provider refuses to give back. It is asked again until it does.

@@ -19,7 +19,7 @@ pub mod store;
 pub mod story;
 pub mod watch;
 
-pub use registry::{Row, Shown, decide, evolve, project, projections, react, sources, verbs};
+pub use registry::{Row, Shown, decide, evolve, moves, project, projections, react, sources, verbs};
 
 use serde::{Serialize, de::DeserializeOwned};
 use shared::{Actor, Command, Context, Event, Kind, Millis, Minutes, Refusal, Stamp};
@@ -68,6 +68,11 @@ pub trait Decider {
 
     /// Under which labels it is listed.
     fn tags(state: &Self::State) -> Vec<Tag>;
+
+    /// Labels under which an older version has listed what is listed elsewhere now: it leaves them with its next change.
+    fn former_tags(_: &Self::State) -> Vec<Tag> {
+        vec![]
+    }
 
     /// One sample of each command that people send by `PUT`, to ask whether it could be sent now.
     fn verbs() -> Vec<Self::Command>;

@@ -60,6 +60,14 @@ macro_rules! registry {
                 }
             }
 
+            /// Under which labels an older version has listed it, and nobody does now.
+            pub fn former_tags(&self) -> Vec<Tag> {
+                match self {
+                    $(Row::$agg(state) => <$decider as Decider>::former_tags(state),)*
+                    $(Row::$view(_) => vec![],)*
+                }
+            }
+
             /// What this reader may see of it; `None` when it is none of theirs.
             pub fn show(&self, actor: &Actor) -> Option<Shown> {
                 match self {
@@ -190,6 +198,16 @@ registry! {
         customer::Policies,
         notification::Policies,
     }
+}
+
+/// The labels that a row leaves with a change, and those that it joins: all anew, if an older version may have listed it
+/// otherwise.
+pub fn moves(before: Option<&Row>, now: &Row) -> (Vec<Tag>, Vec<Tag>) {
+    let (old, former) = before.map_or_else(Default::default, |row| (row.tags(), row.former_tags()));
+    let mut joins = now.tags();
+    let leaves = old.iter().chain(&former).filter(|tag| !joins.contains(tag)).cloned().collect();
+    joins.retain(|tag| !former.is_empty() || !old.contains(tag));
+    (leaves, joins)
 }
 
 /// May this happen, and if so, what happens?

@@ -97,12 +97,10 @@ pub fn start_pay(
     let list = |tag| (Kind::Payment, tag);
     count(engine, list(REFUSED), "baemin_refunds_refused", "Payments of which the provider refuses a refund.");
     count(engine, list(UNWANTED), "baemin_charges_unwanted", "Payments with a charge that nobody waits for, and that may yet come.");
-    let pay = Arc::new(pay::Pay { engine: engine.clone(), till: till.clone() });
     let unwanted = Arc::new(unwanted::Unwanted::new(engine.clone(), till.clone()));
-    let nudges = [
-        rounds::start(engine, list(DUE), pay::AT_ONCE, pay, stopping),
-        rounds::start(engine, list(UNWANTED), unwanted::AT_ONCE, unwanted, stopping),
-    ];
+    let unwanted = rounds::start(engine, list(UNWANTED), unwanted::AT_ONCE, unwanted, stopping);
+    let pay = Arc::new(pay::Pay { engine: engine.clone(), till: till.clone(), unwanted: unwanted.clone() });
+    let nudges = [rounds::start(engine, list(DUE), pay::AT_ONCE, pay, stopping), unwanted];
     let (watched, stopping) = (till.clone(), stopping.clone());
     tokio::spawn(async move {
         tokio::select! {

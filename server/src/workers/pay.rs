@@ -16,7 +16,7 @@ use domain::{
 };
 use shared::{Event, Kind, Recorded, event::Position, payment};
 use std::{sync::Arc, time::Duration};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// Payments at the provider at once: a slow provider must not take all memory.
 pub const AT_ONCE: usize = 256;
@@ -24,6 +24,8 @@ pub const AT_ONCE: usize = 256;
 pub struct Pay {
     pub engine: Arc<Engine>,
     pub till: Arc<Till>,
+    /// Who looks after charges that nobody waits for.
+    pub unwanted: mpsc::Sender<Arc<str>>,
 }
 
 impl Worker for Pay {
@@ -47,11 +49,13 @@ impl Worker for Pay {
         // A movement that became due while this payment was being worked on is seen here, or by the next look.
         loop {
             let Ok(stored) = self.engine.read(Kind::Payment, key) else { return false };
-            let due = match stored.as_ref().map(|stored| &*stored.row) {
-                Some(Row::Payment(state)) => state.due(),
-                _ => vec![],
-            };
+            let Some(row) = stored.map(|stored| stored.row) else { return true };
+            let due = due(&row);
             if due.is_empty() {
+                // An older version has left it on this list; with too many at once it is found there again.
+                if !row.former_tags().is_empty() {
+                    let _ = self.unwanted.try_send(key.into());
+                }
                 return true;
             }
             let mut all = true;
@@ -66,7 +70,16 @@ impl Worker for Pay {
     }
 }
 
+fn due(row: &Row) -> Vec<Due> {
+    if let Row::Payment(state) = row { state.due() } else { vec![] }
+}
+
 impl Pay {
+    fn is_still_due(&self, key: &str, movement: payment::Movement) -> bool {
+        let stored = self.engine.read(Kind::Payment, key).ok().flatten();
+        stored.is_some_and(|stored| due(&stored.row).iter().any(|due| due.movement == movement))
+    }
+
     async fn settle(&self, key: &str, due: &Due, attempt: u32, cause: Option<Position>) -> bool {
         let Due { order, movement, amount, charge, means, refused, ref parts } = *due;
         let against = parts.iter().map(|part| Part { charge: provider_key(order, part.charge, 0), amount: part.amount }).collect();
@@ -74,7 +87,9 @@ impl Pay {
         let what = if charge.is_some() { "provider charge" } else { "provider refund" };
         let span = Open::call(self.engine.traces.get(), what, order, cause);
         let way = if charge.is_some() { Way::Charge } else { Way::Refund };
-        let answer = self.till.ask(ask, way).await;
+        // Its order may end while it is looked up what became of it. A refund is wanted whatever happens.
+        let is_wanted = || charge.is_none() || self.is_still_due(key, movement);
+        let answer = self.till.ask(ask, way, is_wanted).await;
         if let Some(span) = span {
             span.ended(!matches!(answer, Some(Answer::Approved | Answer::Declined(_))));
         }

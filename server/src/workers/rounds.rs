@@ -285,3 +285,6 @@ async fn changed(changes: &mut Option<watch::Receiver<breaker::State>>) {
     }
     std::future::pending().await
 }
+
+#[cfg(test)]
+mod tests;

@@ -182,7 +182,7 @@ impl Worker for Asker {
         if !self.list.0.lock().unwrap().due.contains_key(&number) {
             return true;
         }
-        if !matches!(self.till.ask(ask(key), Way::Charge).await, Some(Answer::Approved)) {
+        if !matches!(self.till.ask(ask(key), Way::Charge, || true).await, Some(Answer::Approved)) {
             return false;
         }
         let mut rows = self.list.0.lock().unwrap();
@@ -383,13 +383,32 @@ async fn a_call_that_hangs_is_given_up_and_looked_up() {
     let shop = Shop::open();
     shop.fake.mood.send_replace(Mood::Hung);
     let began = Instant::now();
-    assert_eq!(shop.till.ask(ask("7"), Way::Charge).await, Some(Answer::Unknown));
+    assert_eq!(shop.till.ask(ask("7"), Way::Charge, || true).await, Some(Answer::Unknown));
     assert_eq!(began.elapsed(), Duration::from_secs(3));
     shop.fake.mood.send_replace(Mood::Well);
     // It had moved; it is found, and not asked for again.
-    assert_eq!(shop.till.ask(ask("7"), Way::Charge).await, Some(Answer::Approved));
+    assert_eq!(shop.till.ask(ask("7"), Way::Charge, || true).await, Some(Answer::Approved));
     let look = shop.till.look();
     assert_eq!((look.calls, look.repeats, look.window.calls, look.window.failed, look.window.slow), (2, 1, 2, 1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_wanted_any_more_once_it_was_looked_up_is_not_asked_for() {
+    let shop = Shop::open();
+    shop.fake.mood.send_replace(Mood::Deceiving);
+    // Of what hangs, the first has moved all the same.
+    for key in ["0", "1"] {
+        assert_eq!(shop.till.ask(ask(key), Way::Charge, || true).await, Some(Answer::Unknown));
+    }
+    shop.fake.mood.send_replace(Mood::Well);
+    let (charges, window) = (shop.fake.charges(), shop.till.look().window);
+    assert_eq!(shop.till.ask(ask("1"), Way::Charge, || false).await, None);
+    assert_eq!((shop.fake.charges(), shop.till.look().window.failed), (charges, window.failed));
+    // What has moved is said, whoever wants it.
+    assert_eq!(shop.till.ask(ask("0"), Way::Charge, || false).await, Some(Answer::Approved));
+    // Wanted once more, it is looked up again and then asked for.
+    assert_eq!(shop.till.ask(ask("1"), Way::Charge, || true).await, Some(Answer::Approved));
+    assert_eq!(shop.fake.charges(), charges + 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -132,15 +132,16 @@ impl Till {
         }
     }
 
-    /// Asks the provider; `None` when the question was not let through, and should come again.
-    pub async fn ask(&self, ask: Ask, way: Way) -> Option<Answer> {
+    /// Asks the provider; `None` when the question was not let through, or is not wanted any more when it is to be put: it
+    /// should be read again what is due.
+    pub async fn ask(&self, ask: Ask, way: Way, is_wanted: impl Fn() -> bool) -> Option<Answer> {
         let (permit, again) = self.admit(&ask.key)?;
         let key = ask.key.clone();
-        let answer = self.call(permit, self.exchange(ask, way, again)).await;
-        if is_decided(&answer) {
+        let answer = self.call(permit, self.exchange(ask, way, again, is_wanted)).await;
+        if answer.as_ref().is_some_and(is_decided) {
             self.forget(&key);
         }
-        Some(answer)
+        answer
     }
 
     /// What became of a charge that nobody waits for; see [`Provider::look_up`]. `None` when it cannot be asked now.
@@ -199,7 +200,7 @@ impl Till {
     }
 
     /// Waits for an answer, within limits, and tells the breaker how that went.
-    async fn call(&self, mut permit: Permit, asking: impl Future<Output = Answer>) -> Answer {
+    async fn call(&self, mut permit: Permit, asking: impl Future<Output = Option<Answer>>) -> Option<Answer> {
         let began = Instant::now();
         tokio::pin!(asking);
         let answer = match tokio::time::timeout(self.slow, &mut asking).await {
@@ -210,10 +211,10 @@ impl Till {
                     inner.breaker.late(&mut permit, self.clock_ms(), random());
                     self.noted(&mut inner);
                 }
-                tokio::time::timeout_at(began + CALL, &mut asking).await.unwrap_or(Answer::Unknown)
+                tokio::time::timeout_at(began + CALL, &mut asking).await.unwrap_or(Some(Answer::Unknown))
             }
         };
-        let (failed, took_ms) = (answer == Answer::Unknown, began.elapsed().as_millis() as u64);
+        let (failed, took_ms) = (answer == Some(Answer::Unknown), began.elapsed().as_millis() as u64);
         let mut inner = self.lock();
         inner.breaker.done(permit, failed, took_ms, self.clock_ms(), random());
         inner.budget.answered(!failed && began.elapsed() <= self.slow);
@@ -222,20 +223,23 @@ impl Till {
     }
 
     /// What was asked before may have been done: the provider is asked what became of a charge first. A refund that is
-    /// asked again looks by itself.
-    async fn exchange(&self, ask: Ask, way: Way, again: bool) -> Answer {
+    /// asked again looks by itself. `None` when the question is not wanted any more.
+    async fn exchange(&self, ask: Ask, way: Way, again: bool, is_wanted: impl Fn() -> bool) -> Option<Answer> {
         if again && way == Way::Charge {
             if let Some(found) = self.provider.look_up(&ask.key).await {
-                return found;
+                return Some(found);
+            }
+            if !is_wanted() {
+                return None;
             }
             let mut inner = self.lock();
             inner.budget.spend();
             inner.calls += 1;
         }
-        match way {
+        Some(match way {
             Way::Charge => self.provider.charge(ask).await,
             Way::Refund => self.provider.refund(ask).await,
-        }
+        })
     }
 
     /// Whether nothing is let through, and the provider should be asked how it is.

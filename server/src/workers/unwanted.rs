@@ -61,9 +61,7 @@ impl Unwanted {
         }
         is_settled
     }
-}
 
-impl Unwanted {
     /// Looks at a charge that has come to nothing.
     async fn look_once_more(&self, order: OrderId, movement: payment::Movement) {
         if self.till.fate(&provider_key(order, movement, 0)).await == Some(Some(Answer::Approved)) {

@@ -109,10 +109,15 @@ impl House {
 
     /// A server of which the test holds the inside as well. It ends with the test.
     pub async fn open_app() -> (Self, Arc<App>) {
+        Self::open_app_with(EngineConfig::default()).await
+    }
+
+    /// The same, with deadlines of the test's own.
+    pub async fn open_app_with(engine_config: EngineConfig) -> (Self, Arc<App>) {
         let data = tempfile::tempdir().unwrap();
         let stopping = CancellationToken::new();
         let (place, bus) = (Place::Sqlite(data.path().to_owned()), Arc::new(LocalBus::new(1)));
-        let engine = Engine::open(&place, bus, Arc::new(Peers::none().unwrap()), &EngineConfig::default()).unwrap();
+        let engine = Engine::open(&place, bus, Arc::new(Peers::none().unwrap()), &engine_config).unwrap();
         let provider = provider::open(provider::SIMULATOR, data.path(), &provider::toss::Keys::default()).unwrap();
         let pay = workers::start_pay(&engine, provider, data.path(), &stopping).unwrap();
         let identity = Access::Home(Identity::open(data.path()).unwrap());

@@ -5,6 +5,7 @@ use crate::{
     harness::{House, PATIENCE, Person},
 };
 use serde_json::{Value, json};
+use server::engine::EngineConfig;
 use std::time::{Duration, Instant};
 
 impl Cast {
@@ -43,10 +44,37 @@ impl Cast {
         }
     }
 
-    /// Waits until no charge is looked up any more that nobody waits for.
-    async fn nothing_unwanted(&self) {
+    /// The provider has charged what it was asked for long ago.
+    fn comes(&self, order: &str, amount: i64) {
+        let provider = rusqlite::Connection::open(self.house.data.path().join("provider.db")).unwrap();
+        provider.busy_timeout(PATIENCE).unwrap();
+        let late =
+            "insert into movements (key, order_id, kind, amount, outcome, at_ms) values (?1 || '-1', ?1, 'charge', ?2, 'approved', ?3)";
+        assert_eq!(provider.execute(late, rusqlite::params![order, amount, server::engine::now_ms()]).unwrap(), 1);
+    }
+
+    /// A kept order that is cancelled while nothing is asked, and its total.
+    async fn given_back(&self) -> (String, i64) {
+        let (order, _) = self.kept("card").await;
+        self.house.put(&format!("/orders/{order}/cancel"), &self.kim, &json!({ "reason": "기다릴 수 없어요" })).await.ok();
+        self.paid(&order, "voided").await;
+        let seen = self.house.get(&format!("/orders/{order}"), &self.kim).await.ok();
+        (order, seen["basket"]["total"].as_i64().unwrap())
+    }
+
+    /// Waits until no charge of an order is looked up any more that nobody waits for.
+    async fn nothing_unwanted(&self, order: &str) {
         let give_up = Instant::now() + PATIENCE;
-        while self.listed(domain::payment::UNWANTED) > 0 {
+        while !self.house.get(&format!("/payments/{order}"), &self.operator).await.ok()["unwanted"].is_null() {
+            assert!(Instant::now() < give_up);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits until so many payments are on a list, in the file.
+    async fn until_listed(&self, list: &str, rows: i64) {
+        let give_up = Instant::now() + PATIENCE;
+        while self.listed(list) != rows {
             assert!(Instant::now() < give_up);
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -174,7 +202,7 @@ async fn an_order_that_is_never_paid_expires_and_what_comes_too_late_goes_back_o
     tokio::time::sleep(late).await;
     let released = Instant::now();
     cast.force("release").await;
-    cast.nothing_unwanted().await;
+    cast.nothing_unwanted(&order).await;
     assert!(released.elapsed() > late, "{:?}", released.elapsed());
     cast.paid(&order, "voided").await;
     assert_eq!(cast.journal(&order), []);
@@ -185,24 +213,70 @@ async fn an_order_that_is_never_paid_expires_and_what_comes_too_late_goes_back_o
 async fn an_order_that_was_cancelled_while_its_payment_was_kept_is_not_charged_and_what_comes_late_goes_back() {
     let cast = Cast::gather_in(House::open_with(|config| config.deadlines = vec![("late".into(), 1_000)]).await).await;
     cast.force("open").await;
-    let mut orders = vec![];
-    for _ in 0..2 {
-        let (order, _) = cast.kept("card").await;
-        cast.house.put(&format!("/orders/{order}/cancel"), &cast.kim, &json!({ "reason": "기다릴 수 없어요" })).await.ok();
-        cast.paid(&order, "voided").await;
-        orders.push(order);
-    }
+    let ((never, _), (late, total)) = (cast.given_back().await, cast.given_back().await);
+    // Operators see that something is waited for; to its customer it is over.
+    let path = format!("/payments/{late}");
+    let (own, seen) = (cast.house.get(&path, &cast.kim).await.ok(), cast.house.get(&path, &cast.operator).await.ok());
+    assert_eq!((&own["unwanted"], &seen["unwanted"]), (&Value::Null, &json!(total)), "{own} {seen}");
     // One of them was asked for before, and comes now.
-    let total = cast.house.get(&format!("/orders/{}", orders[1]), &cast.kim).await.ok()["basket"]["total"].as_i64().unwrap();
-    let provider = rusqlite::Connection::open(cast.house.data.path().join("provider.db")).unwrap();
-    provider.busy_timeout(PATIENCE).unwrap();
-    let late = "insert into movements (key, order_id, kind, amount, outcome, at_ms) values (?1 || '-1', ?1, 'charge', ?2, 'approved', ?3)";
-    assert_eq!(provider.execute(late, rusqlite::params![&orders[1], total, server::engine::now_ms()]).unwrap(), 1);
+    cast.comes(&late, total);
     cast.force("release").await;
-    cast.nothing_unwanted().await;
-    assert_eq!((cast.journal(&orders[0]), &cast.paid(&orders[0], "voided").await["captured"]), (vec![], &json!(0)));
-    assert_eq!(cast.paid(&orders[1], "refunded").await["refunded"], total);
-    assert_eq!(cast.journal(&orders[1]), [("charge".to_owned(), total), ("refund".to_owned(), total)]);
+    cast.nothing_unwanted(&never).await;
+    assert_eq!((cast.journal(&never), &cast.paid(&never, "voided").await["captured"]), (vec![], &json!(0)));
+    assert_eq!(cast.paid(&late, "refunded").await["refunded"], total);
+    assert_eq!(cast.journal(&late), [("charge".to_owned(), total), ("refund".to_owned(), total)]);
+    assert_eq!(cast.house.get(&path, &cast.operator).await.ok()["unwanted"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_charge_that_comes_after_it_was_given_up_goes_back_once_somebody_points_at_it() {
+    let deadlines = domain::Deadlines { late_ms: 1, ..domain::Deadlines::default() };
+    let (house, app) = House::open_app_with(EngineConfig { deadlines, ..EngineConfig::default() }).await;
+    let cast = Cast::gather_in(house).await;
+    cast.force("open").await;
+    let (order, total) = cast.given_back().await;
+    cast.force("release").await;
+    cast.nothing_unwanted(&order).await;
+    let pay = app.pay.as_ref().unwrap();
+    // Pointed at before there is anything, it is looked at, and nothing follows.
+    let calls = cast.calls().await;
+    pay.nudge(&order);
+    let give_up = Instant::now() + PATIENCE;
+    while cast.calls().await == calls {
+        assert!(Instant::now() < give_up);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    cast.paid(&order, "voided").await;
+    cast.comes(&order, total);
+    for _ in 0..3 {
+        pay.nudge(&order);
+    }
+    assert_eq!(cast.paid(&order, "refunded").await["refunded"], total);
+    assert_eq!(cast.journal(&order), [("charge".to_owned(), total), ("refund".to_owned(), total)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_older_version_has_left_to_be_asked_for_is_only_looked_up() {
+    let adjust = |config: &mut server::config::Config| config.deadlines = vec![("late".into(), 1_000)];
+    let mut cast = Cast::gather_in(House::open_with(adjust).await).await;
+    cast.force("open").await;
+    let ((never, _), (late, total)) = (cast.given_back().await, cast.given_back().await);
+    let data = cast.house.close().await;
+    let payments = rusqlite::Connection::open(data.path().join("payment.db")).unwrap();
+    let before = "update tags set name = ?1 where name = ?2";
+    assert_eq!(payments.execute(before, [domain::payment::DUE, domain::payment::UNWANTED]).unwrap(), 2);
+    drop(payments);
+    let mut config = crate::harness::config(data.path());
+    adjust(&mut config);
+    cast.house = House::open_on(data, &config).await;
+    assert_eq!((cast.listed(domain::payment::DUE), cast.listed(domain::payment::UNWANTED)), (2, 0));
+    cast.comes(&late, total);
+    cast.force("release").await;
+    assert_eq!(cast.paid(&late, "refunded").await["refunded"], total);
+    cast.nothing_unwanted(&never).await;
+    cast.until_listed(domain::payment::DUE, 0).await;
+    assert_eq!((cast.journal(&never), &cast.paid(&never, "voided").await["captured"]), (vec![], &json!(0)));
+    assert_eq!(cast.journal(&late), [("charge".to_owned(), total), ("refund".to_owned(), total)]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,7 +14,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 use shared::{
-    Context as Part, Lang, Millis, OrderId,
+    Context as Part, Lang, Millis, OrderId, Won,
     api::{OrderShown, PaymentShown, RefusedRefund},
     order::Status,
 };
@@ -44,7 +44,7 @@ pub async fn run(ctx: &Context, order: OrderId, notices: bool) -> Result<Exit, F
     let (lines, parked) = (told(of("events")), of("parked"));
     let waits = waits(shown.status, &of("timers"));
     // A service that is away is said to be so, and nothing else is known of it.
-    let refused = if away.contains(&Part::Payment) { None } else { refused(ctx, order).await? };
+    let owed = if away.contains(&Part::Payment) { Owed::default() } else { owed(ctx, order).await? };
     let missing: Vec<&str> = parts.iter().filter(|part| part["complete"] == false).filter_map(|part| part["context"].as_str()).collect();
     let events: Vec<Value> = lines.iter().map(json_line).collect();
     match ctx.out.format() {
@@ -57,12 +57,13 @@ pub async fn run(ctx: &Context, order: OrderId, notices: bool) -> Result<Exit, F
                     format!("{} events of notices are shown by --notices.", hidden.len()),
                 ));
             }
-            close(ctx, shown.status, &waits, refused.as_ref(), &parked);
+            close(ctx, shown.status, &waits, &owed, &parked);
         }
         Format::Json => {
             let mut waits: Vec<Value> = waits.iter().map(|(name, due_ms)| json!({ "for": name, "until_ms": due_ms })).collect();
-            // It has no deadline: the provider is asked until it gives the money back.
-            waits.extend(refused.iter().map(|refused| json!({ "for": "refund", "until_ms": null, "refused": refused })));
+            // These have no deadline: the provider is asked until it gives the money back, or says what became of it.
+            waits.extend(owed.refused.iter().map(|refused| json!({ "for": "refund", "until_ms": null, "refused": refused })));
+            waits.extend(owed.unwanted.iter().map(|amount| json!({ "for": "unwanted_charge", "until_ms": null, "amount": amount })));
             let whole = json!({ "order": order, "status": shown.status, "events": events, "waits": waits, "parked": parked, "incomplete": missing });
             ctx.out.value(&whole, "order", Sheet::card)?;
         }
@@ -83,12 +84,21 @@ fn json_line(line: &Line) -> Value {
     item
 }
 
-/// What the provider refuses to give back of an order. One that was never paid for may have no payment.
-async fn refused(ctx: &Context, order: OrderId) -> Result<Option<RefusedRefund>, Failure> {
+/// What the provider owes of an order's money.
+#[derive(Default)]
+struct Owed {
+    /// What it refuses to give back.
+    refused: Option<RefusedRefund>,
+    /// Of what it has yet to say whether it was charged, although nobody wants it any more.
+    unwanted: Option<Won>,
+}
+
+/// One that was never paid for may have no payment.
+async fn owed(ctx: &Context, order: OrderId) -> Result<Owed, Failure> {
     match ctx.get(&format!("/payments/{order}")).await {
-        Ok(reply) => Ok(reply.read::<PaymentShown>()?.refused),
+        Ok(reply) => reply.read().map(|PaymentShown { refused, unwanted, .. }| Owed { refused, unwanted }),
         // One that does not answer now keeps nobody from the rest of the story.
-        Err(failure) if matches!(failure.exit, Exit::NotFound | Exit::Later | Exit::Unreachable) => Ok(None),
+        Err(failure) if matches!(failure.exit, Exit::NotFound | Exit::Later | Exit::Unreachable) => Ok(Owed::default()),
         Err(failure) => Err(failure),
     }
 }
@@ -201,7 +211,7 @@ fn sheet(ctx: &Context, lines: &[&Line]) -> Sheet {
     sheet
 }
 
-fn close(ctx: &Context, status: Status, waits: &[(String, Millis)], refused: Option<&RefusedRefund>, parked: &[Value]) {
+fn close(ctx: &Context, status: Status, waits: &[(String, Millis)], owed: &Owed, parked: &[Value]) {
     let now = times::now_ms();
     ctx.out.note(&ctx.t(format!("지금: {}", status.label(ctx.lang)), format!("Now: {}", status.label(ctx.lang))));
     for (name, due_ms) in waits {
@@ -211,8 +221,11 @@ fn close(ctx: &Context, status: Status, waits: &[(String, Millis)], refused: Opt
             &ctx.t(format!("기다리는 것: {what}, {until}까지 ({left} 남음)"), format!("Waits for {what} until {until} ({left} left)")),
         );
     }
-    if let Some(refused) = refused {
+    if let Some(refused) = &owed.refused {
         ctx.out.note(&refund(refused, ctx.lang));
+    }
+    if let Some(amount) = owed.unwanted {
+        ctx.out.note(&unwanted(amount, ctx.lang));
     }
     for row in parked {
         let text = |field: &str| row[field].as_str().unwrap_or("-").to_owned();
@@ -222,7 +235,7 @@ fn close(ctx: &Context, status: Status, waits: &[(String, Millis)], refused: Opt
         ));
         ctx.next(&format!("ops parked replay {}", text("id")));
     }
-    if waits.is_empty() && refused.is_none() && parked.is_empty() && status.is_final() {
+    if waits.is_empty() && owed.refused.is_none() && owed.unwanted.is_none() && parked.is_empty() && status.is_final() {
         ctx.out.note(ctx.t("기다리는 것이 없어요", "It waits for nothing."));
     }
 }
@@ -237,10 +250,19 @@ fn refund(refused: &RefusedRefund, lang: Lang) -> String {
     )
 }
 
+/// That it is not known yet what became of a charge which nobody wants any more.
+fn unwanted(amount: Won, lang: Lang) -> String {
+    let amount = views::won(amount, lang);
+    lang.pick(
+        format!("기다리는 것: 끝난 주문의 결제 {amount}, 늦게라도 되면 바로 돌려드려요"),
+        format!("Waits for what became of a charge of {amount} that nobody wants any more; should it come, it goes back at once"),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::{Won, order::Reason};
+    use shared::order::Reason;
 
     fn event(position: &str, at_ms: Millis, cause: Option<&str>, by: Option<&str>, name: &str) -> Value {
         let context = position.split('.').next();

@@ -371,6 +371,7 @@ impl Decider for Payment {
             refunding: s.refunding(),
             // For its customer such a refund is on its way: it comes late, or an operator sees to it.
             refused: s.refused().filter(|_| actor.is(Role::Operator)).map(|listed| listed.refused),
+            unwanted: Some(s.unwanted().iter().map(|due| due.amount).sum()).filter(|sum| actor.is(Role::Operator) && *sum > Won::ZERO),
         })
     }
 
@@ -392,6 +393,12 @@ impl Decider for Payment {
             tags.push(tag(REFUSED, *since_ms));
         }
         tags
+    }
+
+    // What nobody waits for used to be asked for like everything else.
+    fn former_tags(s: &State) -> Vec<Tag> {
+        let former = if s.unwanted().is_empty() { vec![] } else { vec![tag(DUE, s.since_ms)] };
+        former.into_iter().filter(|tag| !Self::tags(s).contains(tag)).collect()
     }
 
     fn verbs() -> Vec<Command> {

@@ -103,9 +103,7 @@ impl Draft {
     pub fn finish(mut self) -> Commit {
         for ((kind, key), slot) in self.rows {
             let Some(row) = slot.now else { continue };
-            let (old, new) = (slot.before.map_or_else(Vec::new, |row| row.tags()), row.tags());
-            let tags_gone = old.iter().filter(|tag| !new.contains(tag)).cloned().collect();
-            let tags_new = new.into_iter().filter(|tag| !old.contains(tag)).collect();
+            let (tags_gone, tags_new) = domain::moves(slot.before.as_deref(), &row);
             self.commit.rows.push(Put { kind, key, stored: Stored { row: Arc::new(row), version: slot.version }, tags_gone, tags_new });
         }
         self.commit

@@ -121,14 +121,13 @@ fn fold(tx: &Connection, writer: &mut Writer<'_>, recorded: &Recorded) -> Result
     let Some(row) = before.clone().or_else(|| Row::empty(kind)) else {
         return Err(Fault(format!("{key} is no aggregate: {}", kind.name())));
     };
-    let (old, row) = (before.map_or_else(Vec::new, |row| row.tags()), domain::evolve(row, &recorded.event));
+    let row = domain::evolve(row, &recorded.event);
     writer.row(kind.name(), key, recorded.version, &json::row(&row)?)?;
-    let new = row.tags();
-    for tag in old.iter().filter(|tag| !new.contains(tag)) {
-        writer.tag(kind.name(), &tag.name, tag.sort, key, false)?;
-    }
-    for tag in new.iter().filter(|tag| !old.contains(tag)) {
-        writer.tag(kind.name(), &tag.name, tag.sort, key, true)?;
+    let (leaves, joins) = domain::moves(before.as_ref(), &row);
+    for (tags, joined) in [(leaves, false), (joins, true)] {
+        for tag in tags {
+            writer.tag(kind.name(), &tag.name, tag.sort, key, joined)?;
+        }
     }
     Ok(())
 }
