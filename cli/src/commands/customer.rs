@@ -1,9 +1,12 @@
-//! `baemin customer`: order, change, receive, review.
+//! `baemin customer`: order, receive, review; [`money`] is what moves some.
+
+mod money;
+
+pub use money::changed;
 
 use super::place;
 use crate::{
     Exit, Failure,
-    client::Reply,
     context::Context,
     orders::{self, Side},
     output::Format,
@@ -13,17 +16,12 @@ use crate::{
 use clap::{Args, Subcommand};
 use serde_json::json;
 use shared::{
-    Contact, Lang, OrderId, Point, Role, StoreId, Text, Won,
-    api::{CustomerShown, MyPage, NewContact, NewCustomer, NewItems, NewReview, OrderShown, PaymentShown, StorefrontShown},
-    order::{Status, Wish},
-    payment,
+    Contact, Lang, Point, Role, StoreId, Text,
+    api::{CustomerShown, MyPage, NewContact, NewCustomer, NewReview, StorefrontShown},
+    order::Wish,
     review::Stars,
     sealed::Phone,
 };
-use std::time::{Duration, Instant};
-
-/// The store and the payment answer a request to cancel or to change within this, or later.
-const SETTLE: Duration = Duration::from_secs(3);
 
 /// Where food goes.
 #[derive(Debug, Clone, Args)]
@@ -166,9 +164,9 @@ pub async fn run(ctx: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Reorder { which, how } => {
             return place::reorder(ctx, which.order.unwrap_or(OrderArg::Last), how).await;
         }
-        Command::Pay(which) => return pay(ctx, which).await,
-        Command::Cancel { which, reason } => return cancel(ctx, which, reason).await,
-        Command::Change { which, items } => return change(ctx, which, items).await,
+        Command::Pay(which) => return money::pay(ctx, which).await,
+        Command::Cancel { which, reason } => return money::cancel(ctx, which, reason).await,
+        Command::Change { which, items } => return money::change(ctx, which, items).await,
         Command::AcceptOffer(which) => return super::offer::accept(ctx, which.order).await,
         Command::Join { name, door, entry } => join(ctx, name, door, &entry).await,
         Command::Profile => {
@@ -280,156 +278,6 @@ async fn show(ctx: &Context, which: Which) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads an order until nothing in it waits for an answer, for a while.
-async fn settled(ctx: &Context, order: OrderId, first: Reply) -> Result<Reply, Failure> {
-    let (start, mut reply) = (Instant::now(), first);
-    while matches!(reply.read::<OrderShown>()?.status, Status::CancelRequested | Status::ChangeRequested) && start.elapsed() < SETTLE {
-        tokio::time::sleep(Duration::from_millis(150)).await;
-        reply = ctx.client.get(&format!("/orders/{order}")).await?;
-    }
-    Ok(reply)
-}
-
-/// What the last step of an order said no to, if it did.
-fn refused(ctx: &Context, shown: &OrderShown, events: &[&str]) -> Option<Failure> {
-    let last = shown.timeline.last()?;
-    let event: String = last.event.to_lowercase().replace('_', "");
-    events.contains(&event.as_str()).then(|| {
-        let told = orders::tell_step(last, ctx.lang);
-        Failure::new(Exit::Refused, told.label).why(told.details.join("  ")).hint(ctx.line(&format!("status watch {}", shown.order)))
-    })
-}
-
-async fn pay(ctx: &Context, which: Which) -> Result<Exit, Failure> {
-    let order = orders::resolve(ctx, which.order, Side::Customer).await?;
-    let path = format!("/payments/{order}");
-    // What was held before tells afterwards whether anything was paid.
-    let before = match ctx.get(&path).await {
-        Ok(reply) => held(&reply.read::<PaymentShown>()?),
-        // Why it cannot be paid is for the next answer to say.
-        Err(failure) if failure.exit == Exit::NotFound => Won::ZERO,
-        Err(failure) => return Err(failure),
-    };
-    let reply = ctx.put(&format!("{path}/pay"), &json!({})).await?;
-    let shown: PaymentShown = reply.read()?;
-    ctx.out.one(&reply, "order", || views::payment(&reply, ctx.lang))?;
-    if shown.status == payment::Status::Charging {
-        place::kept(ctx, order, &reply);
-        return Ok(Exit::Later);
-    }
-    // The status knows nothing of the difference of a change: an order that is paid may have more to pay.
-    if is_due(&reply) {
-        place::difference_kept(ctx, order, &reply);
-        return Ok(Exit::Later);
-    }
-    let left = held(&shown);
-    let paid = left - before;
-    let reorder = format!("customer reorder {order} --pay card");
-    let (what, next) = match shown.status {
-        // Something is held: the order goes on, also while the difference of an earlier change is on its way back.
-        _ if left > Won::ZERO && paid > Won::ZERO => {
-            ctx.out.done(&ctx.t(format!("결제했어요: {paid}원"), format!("Paid: {paid} won")));
-            ctx.next(&format!("status watch {order}"));
-            return Ok(Exit::Done);
-        }
-        _ if left > Won::ZERO => (
-            ctx.t("추가 결제를 하지 못해 주문은 그대로예요", "the difference was not paid, and the order stays as it was"),
-            format!("status watch {order}"),
-        ),
-        payment::Status::Refunding | payment::Status::Refunded => (
-            ctx.t("주문이 끝나 결제한 돈은 모두 돌려드려요", "the order ended, and all that was paid goes back"),
-            format!("customer pay-status {order}"),
-        ),
-        payment::Status::Voided => (ctx.t("결제하기 전에 주문이 끝났어요", "the order ended before it was paid"), reorder),
-        _ => (ctx.t("결제하지 못해 주문이 끝났어요", "the payment failed, and the order ended"), reorder),
-    };
-    Err(Failure::new(Exit::Refused, what).hint(ctx.line(&next)))
-}
-
-/// What came in and is not on its way back: nothing once an order has ended without being delivered.
-fn held(shown: &PaymentShown) -> Won {
-    shown.captured - shown.refunded - shown.refunding
-}
-
-/// True when a charge is due, of an order or of the difference of a change. An answer that is given again lacks `kept`, but what
-/// may be paid has its link.
-fn is_due(payment: &Reply) -> bool {
-    payment.body["kept"] == true || payment.body.pointer("/_links/pay").is_some()
-}
-
-async fn cancel(ctx: &Context, which: Which, reason: Option<Text<200>>) -> Result<Exit, Failure> {
-    let order = orders::resolve(ctx, which.order, Side::Customer).await?;
-    ctx.confirm("주문을 취소할까요?", "Cancel the order?")?;
-    let reply = ctx.put(&format!("/orders/{order}/cancel"), &json!({ "reason": reason })).await?;
-    let reply = ctx.wait(settled(ctx, order, reply)).await?;
-    let shown: OrderShown = reply.read()?;
-    ctx.out.one(&reply, "order", || views::order(&reply, ctx.lang))?;
-    if shown.status == Status::Cancelled {
-        ctx.out.done(ctx.t("주문을 취소했어요", "The order is cancelled."));
-        ctx.next(&format!("customer pay-status {order}"));
-        return Ok(Exit::Done);
-    }
-    if let Some(failure) = refused(ctx, &shown, &["cancelrefused"]) {
-        return Err(failure);
-    }
-    ctx.out.done(ctx.t("취소를 요청했어요. 가게의 답을 기다려요", "The store is asked; its answer comes soon."));
-    ctx.next(&format!("status watch {order} --until cancelled"));
-    Ok(Exit::Done)
-}
-
-async fn change(ctx: &Context, which: Which, items: Vec<Wish>) -> Result<Exit, Failure> {
-    let order = orders::resolve(ctx, which.order, Side::Customer).await?;
-    let items = if items.is_empty() {
-        let shown: OrderShown = ctx.get(&format!("/orders/{order}")).await?.read()?;
-        place::choose_items(ctx, shown.store, "customer change ORDER --item '..=1'").await?
-    } else {
-        items
-    };
-    let reply = ctx.put(&format!("/orders/{order}/change"), &NewItems { items }).await?;
-    changed(ctx, order, reply).await
-}
-
-/// Waits for what comes of other dishes, and says it.
-pub async fn changed(ctx: &Context, order: OrderId, reply: Reply) -> Result<Exit, Failure> {
-    let reply = ctx.wait(settled(ctx, order, reply)).await?;
-    let shown: OrderShown = reply.read()?;
-    ctx.out.one(&reply, "order", || views::order(&reply, ctx.lang))?;
-    if let Some(failure) = refused(ctx, &shown, &["changerefused"]) {
-        return Err(failure);
-    }
-    if let Some(more) = awaited(ctx, &shown).await {
-        ctx.out.done(&ctx.t(
-            format!("변경을 요청했어요. 추가 결제 {more}원을 기다려요. 결제되면 주문이 바뀌어요"),
-            format!("The change is asked for; the order changes once {more} won more are paid."),
-        ));
-        ctx.next(&format!("customer pay {order}"));
-        return Ok(Exit::Done);
-    }
-    if shown.status == Status::ChangeRequested {
-        ctx.out.done(ctx.t("변경을 요청했어요. 가게의 답을 기다려요", "The store is asked; its answer comes soon."));
-    } else {
-        let told = shown.timeline.last().map(|s| orders::tell_step(s, ctx.lang).details.join("  ")).unwrap_or_default();
-        ctx.out.done(&ctx.t(format!("주문을 바꿨어요  {told}"), format!("The order is changed.  {told}")));
-    }
-    ctx.next(&format!("status watch {order}"));
-    Ok(Exit::Done)
-}
-
-/// What a dearer change still costs, when its payment is all that it waits for. The order shows only what was asked for; its payment
-/// knows whether that is due, and one that cannot be asked says nothing.
-async fn awaited(ctx: &Context, shown: &OrderShown) -> Option<Won> {
-    if shown.status != Status::ChangeRequested {
-        return None;
-    }
-    let more = shown.change.as_ref()?.total - shown.basket.total;
-    if more <= Won::ZERO {
-        return None;
-    }
-    let path = format!("/payments/{}", shown.order);
-    let payment = ctx.wait(tokio::time::timeout(SETTLE, ctx.client.get(&path))).await.ok()?.ok()?;
-    is_due(&payment).then_some(more)
-}
-
 async fn confirm(ctx: &Context, which: Which) -> Result<(), Failure> {
     let order = orders::resolve(ctx, which.order, Side::Customer).await?;
     let reply = ctx.put(&format!("/orders/{order}/confirm"), &json!({})).await?;
@@ -462,19 +310,4 @@ async fn review(ctx: &Context, which: Which, stars: Option<Stars>, text: Option<
 /// A store's id, for those who know it.
 pub fn store_id(text: &str) -> Option<StoreId> {
     StoreId::parse(text.trim())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_due_is_told_by_the_answer_or_by_its_link() {
-        let link = |name: &str| json!({ "status": "paid", "_links": { name: { "href": "/payments/ord_0123456789abcdef" } } });
-        let kept = json!({ "kept": true, "status": "paid" });
-        for (body, due) in [(kept, true), (link("pay"), true), (link("self"), false), (json!({ "status": "paid" }), false)] {
-            let reply = Reply { status: 200, text: body.to_string(), body, retry_after: None };
-            assert_eq!(is_due(&reply), due, "{}", reply.text);
-        }
-    }
 }
