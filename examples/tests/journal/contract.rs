@@ -2,7 +2,7 @@
 
 use crate::{deferred, stage::*, timers};
 use domain::tag;
-use server::journal::{self, Answer, Commit, Held, Journal, Parked, Reader, Slice, Touched, Unwritten};
+use server::journal::{self, Answer, Commit, Held, Journal, Listed, Parked, Reader, Slice, Touched, Unwritten};
 use shared::{Context, Kind};
 
 const PROMISES: &[(&str, fn(&Stage))] = &[
@@ -153,6 +153,17 @@ fn rows_are_listed_by_their_tags(stage: &Stage) {
     assert_eq!(list("모두", 0, 10, false), ("C a b 가".into(), 4));
     assert_eq!(list("none", 0, 10, true), (String::new(), 0));
     assert!(reader.list(Kind::Review, "all", Slice { offset: 0, limit: 9, newest_first: true }).unwrap().0.is_empty());
+    // Read from a place on, whether that row is still there or not.
+    let walk = |after: Option<(i64, &str)>, limit| {
+        let after = after.map(|(place, key)| (place, key.into()));
+        reader.walk(Kind::Customer, "all", after.as_ref(), limit).unwrap()
+    };
+    let all: Vec<Listed> = vec![(-5, "가".into()), (1, "C".into()), (2, "a".into()), (2, "b".into())];
+    assert_eq!((walk(None, 9), walk(None, 2)), (all.clone(), all[..2].to_vec()));
+    assert_eq!(
+        (walk(Some((2, "a")), 9), walk(Some((0, "z")), 2), walk(Some((2, "b")), 9)),
+        (all[3..].to_vec(), all[1..3].to_vec(), vec![])
+    );
     let mut moved = put("a", 2);
     (moved.tags_gone, moved.tags_new) = (vec![tag("all", 2), tag("모두", 0)], vec![tag("all", 9)]);
     journal.commit(&puts(vec![moved])).unwrap();
@@ -254,6 +265,7 @@ fn names_that_cannot_be_are_not_there(stage: &Stage) {
     assert!(journal.load(Kind::Customer, "a\0b").unwrap().is_none());
     assert!(reader.load(Kind::Customer, "a\0b").unwrap().is_none());
     assert_eq!(reader.list(Kind::Customer, "\0", Slice { offset: 0, limit: 1, newest_first: true }).unwrap(), (vec![], 0));
+    assert_eq!(reader.walk(Kind::Customer, "\0", None, 1).unwrap(), []);
 }
 
 fn one_that_is_alone_has_everything(stage: &Stage) {

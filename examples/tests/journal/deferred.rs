@@ -59,6 +59,11 @@ impl Model {
             };
             let mut all: Vec<_> = self.rows.iter().filter_map(on).collect();
             all.sort();
+            // From the place of one of them on, or from the beginning.
+            let after = all.get(dice.roll(KEYS) as usize).cloned();
+            let (rest, limit) = (all.iter().filter(|place| after.as_ref().is_none_or(|after| *place > after)), dice.roll(KEYS));
+            let rest: Vec<_> = rest.take(limit as usize).cloned().collect();
+            assert_eq!(reader.walk(Kind::Customer, name, after.as_ref(), limit).unwrap(), rest, "{name} {after:?} {limit}");
             let slice = Slice { offset: dice.roll(KEYS), limit: dice.roll(KEYS), newest_first: dice.roll(2) == 0 };
             if slice.newest_first {
                 all.reverse();

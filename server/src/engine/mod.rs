@@ -15,7 +15,7 @@ mod steward;
 
 use crate::{
     bus::{Bus, local::LocalBus},
-    journal::{self, Answer, Fault, Place, Reader, Share, Slice, Stored},
+    journal::{self, Answer, Fault, Listed, Place, Reader, Share, Slice, Stored},
     metrics::{Meter, Metrics},
     service::Peers,
     traces::Traces,
@@ -261,12 +261,12 @@ impl Engine {
         Ok((rows, total))
     }
 
-    /// The names alone of a list's page.
+    /// A part of a list, oldest first; see [`Reader::walk`](crate::journal::Reader::walk).
     ///
     /// # Errors
     /// A fault of the database.
-    pub fn keys(&self, kind: Kind, tag: &str, slice: Slice) -> Result<Vec<Arc<str>>, Fault> {
-        Ok(self.running[&kind.context()].reader.list(kind, tag, slice)?.0)
+    pub fn walk(&self, kind: Kind, tag: &str, after: Option<&Listed>, limit: u64) -> Result<Vec<Listed>, Fault> {
+        self.running[&kind.context()].reader.walk(kind, tag, after, limit)
     }
 
     /// Whether a command would be taken now and would change anything. Only a command whose effects could be refused

@@ -224,6 +224,9 @@ impl Commit {
     }
 }
 
+/// A row on a list: its place there, and its key.
+pub type Listed = (i64, Arc<str>);
+
 /// A page of a list.
 #[derive(Debug, Clone, Copy)]
 pub struct Slice {
@@ -248,6 +251,13 @@ pub trait Reader: Send + Sync {
     /// # Errors
     /// A fault of the database.
     fn list(&self, kind: Kind, tag: &str, slice: Slice) -> Result<(Vec<Arc<str>>, u64), Fault>;
+
+    /// A list oldest first, from its beginning or from after this row on, at most `limit` of it. Whoever reads the whole list
+    /// reads each row once, however long it is, and whatever leaves it meanwhile.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    fn walk(&self, kind: Kind, tag: &str, after: Option<&Listed>, limit: u64) -> Result<Vec<Listed>, Fault>;
 
     /// Events of a partition after a position, at least one commit's worth if there are any, at most about `limit`.
     ///

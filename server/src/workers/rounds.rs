@@ -8,7 +8,7 @@ use crate::{
     breaker,
     bus::Batch,
     engine::Engine,
-    journal::{Fault, Share, Slice},
+    journal::{Fault, Listed, Share},
 };
 use futures_util::{Stream, StreamExt, stream};
 use shared::Kind;
@@ -31,8 +31,8 @@ const NUDGES: usize = 1_024;
 
 /// Where a worker's rows are.
 pub(super) trait Due: Send + Sync + 'static {
-    /// The names of rows that are due, oldest first.
-    fn keys(&self, slice: Slice) -> Result<Vec<Arc<str>>, Fault>;
+    /// Rows that are due, oldest first, from after this one on.
+    fn walk(&self, after: Option<&Listed>, limit: u64) -> Result<Vec<Listed>, Fault>;
     /// Whether this replica looks after a row.
     fn is_mine(&self, key: &str) -> bool;
 }
@@ -45,8 +45,8 @@ pub(super) struct Tagged {
 }
 
 impl Due for Tagged {
-    fn keys(&self, slice: Slice) -> Result<Vec<Arc<str>>, Fault> {
-        self.engine.keys(self.kind, self.tag, slice)
+    fn walk(&self, after: Option<&Listed>, limit: u64) -> Result<Vec<Listed>, Fault> {
+        self.engine.walk(self.kind, self.tag, after, limit)
     }
 
     fn is_mine(&self, key: &str) -> bool {
@@ -149,35 +149,30 @@ impl<D: Due, W: Worker> Rounds<D, W> {
         }
     }
 
-    /// Everything on the list, oldest first, as far as the worker takes it. Rows that are done leave the list while it is
-    /// read in parts, so that others move up and are passed over: it is read until nothing on it is new.
+    /// Everything on the list, oldest first, as far as the worker takes it. What joins it meanwhile is heard of.
     async fn look(&mut self) {
         (self.left, self.more) = (false, false);
-        let (mut offset, mut taken) = (0, 0);
+        let mut last = None;
         loop {
-            let slice = Slice { offset, limit: CHUNK, newest_first: false };
-            let keys = match self.due.keys(slice) {
-                Ok(keys) => keys,
+            let rows = match self.due.walk(last.as_ref(), CHUNK) {
+                Ok(rows) => rows,
                 Err(fault) => {
                     tracing::error!(%fault, "the list of due work cannot be read");
                     return;
                 }
             };
-            let (last, seen) = (keys.len() < CHUNK as usize, keys.len() as u64);
-            for key in keys {
-                match self.take(key, Why::Due(None)) {
-                    Took::It => taken += 1,
-                    Took::Nothing => {}
-                    Took::Shut | Took::Full => return,
+            let is_whole = rows.len() < CHUNK as usize;
+            last = rows.last().cloned();
+            for (_, key) in rows {
+                if matches!(self.take(key, Why::Due(None)), Took::Shut | Took::Full) {
+                    return;
                 }
             }
             // A long list of rows that all sleep is read as well, and others have their turn meanwhile.
             tokio::task::yield_now().await;
             self.begin().await;
-            match (last, std::mem::take(&mut taken)) {
-                (true, 0) => return,
-                (true, _) => offset = 0,
-                (false, more) => (offset, taken) = (offset + seen, more),
+            if is_whole {
+                return;
             }
         }
     }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     breaker::{self, State},
-    journal::{Fault, Share, Slice},
+    journal::{Fault, Listed, Share},
     provider::{Answer, Ask, Provider},
 };
 use futures_util::{FutureExt, future::BoxFuture, stream};
@@ -157,9 +157,10 @@ struct Rows {
 struct List(Arc<Mutex<Rows>>);
 
 impl Due for List {
-    fn keys(&self, slice: Slice) -> Result<Vec<Arc<str>>, Fault> {
+    fn walk(&self, after: Option<&Listed>, limit: u64) -> Result<Vec<Listed>, Fault> {
         let rows = self.0.lock().unwrap();
-        Ok(rows.due.values().skip(slice.offset as usize).take(slice.limit as usize).cloned().collect())
+        let rest = rows.due.range(after.map_or(0, |(place, _)| *place as u64 + 1)..);
+        Ok(rest.take(limit as usize).map(|(number, key)| (*number as i64, key.clone())).collect())
     }
 
     fn is_mine(&self, _: &str) -> bool {

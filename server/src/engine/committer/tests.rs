@@ -6,7 +6,7 @@
 use super::*;
 use crate::{
     engine::core::{Failure, Order},
-    journal::{DueTimer, News, Parked, Pending, Slice, Touched, Waits, sqlite},
+    journal::{DueTimer, Listed, News, Parked, Pending, Slice, Touched, Waits, sqlite},
 };
 use domain::Deadlines;
 use shared::{Actor, Kind, Recorded, RiderId, Stamp, Text, id::Bits, rider};
@@ -88,6 +88,10 @@ impl Reader for Flaky {
 
     fn list(&self, kind: Kind, tag: &str, slice: Slice) -> Result<(Vec<Arc<str>>, u64), Fault> {
         self.reader.list(kind, tag, slice)
+    }
+
+    fn walk(&self, kind: Kind, tag: &str, after: Option<&Listed>, limit: u64) -> Result<Vec<Listed>, Fault> {
+        self.reader.walk(kind, tag, after, limit)
     }
 
     fn feed(&self, partition: u16, after: u64, limit: usize) -> Result<Vec<Arc<Recorded>>, Fault> {

@@ -5,7 +5,7 @@ use super::{
     session::{Connection, Session, Trouble},
     writer::stored,
 };
-use crate::journal::{Answer, Fault, Parked, Pending, PostgresPlace, Reader, Slice, Stored, Waits, read};
+use crate::journal::{Answer, Fault, Listed, Parked, Pending, PostgresPlace, Reader, Slice, Stored, Waits, read};
 use shared::{Context, Kind, Millis, Recorded};
 use std::sync::{
     Arc,
@@ -23,6 +23,7 @@ const LOAD: &str = "select version, body from rows where kind = $1 and key = $2"
 const COUNT: &str = "select count(*) from tags where kind = $1 and name = $2";
 const OLDEST: &str = "select key from tags where kind = $1 and name = $2 order by sort, key limit $3 offset $4";
 const NEWEST: &str = "select key from tags where kind = $1 and name = $2 order by sort desc, key desc limit $3 offset $4";
+const WALK: &str = "select sort, key from tags where kind = $1 and name = $2 and (sort, key) > ($3, $4) order by sort, key limit $5";
 /// Rows up to the first that reaches as many events as are wanted: positions have no gap, so that is where it ends.
 const FEED: &str = "select body from journal where partition = $1 and seq > $2 and seq <= coalesce(
     (select seq from journal where partition = $1 and seq >= $3 order by seq limit 1), 9223372036854775807) order by seq";
@@ -33,7 +34,7 @@ const WAITS: &str = "select name, count(*), count(*) filter (where due_ms <= $1)
 const PENDING: &str = "select name, due_ms, cause from timers where kind = $1 and stream = $2 order by due_ms";
 
 /// In the order of [`Sql`].
-const STATEMENTS: [&str; 10] = [LOAD, COUNT, OLDEST, NEWEST, FEED, ANSWER, PARKED, PARKED_COUNT, WAITS, PENDING];
+const STATEMENTS: [&str; 11] = [LOAD, COUNT, OLDEST, NEWEST, WALK, FEED, ANSWER, PARKED, PARKED_COUNT, WAITS, PENDING];
 
 /// The places of the statements in a session.
 #[derive(Clone, Copy)]
@@ -42,6 +43,7 @@ enum Sql {
     Count,
     Oldest,
     Newest,
+    Walk,
     Feed,
     Answer,
     Parked,
@@ -114,6 +116,16 @@ impl Reader for PostgresReader {
         let keys = self.query(page, &[&kind, &tag, &limit, &offset])?;
         let total = self.count(Sql::Count, &[&kind, &tag])?;
         Ok((keys.iter().map(|row| row.get::<_, &str>(0).into()).collect(), total))
+    }
+
+    fn walk(&self, kind: Kind, tag: &str, after: Option<&Listed>, limit: u64) -> Result<Vec<Listed>, Fault> {
+        if tag.contains('\0') {
+            return Ok(vec![]);
+        }
+        // Before every place: a key has at least one letter.
+        let (sort, key) = after.map_or((i64::MIN, ""), |(sort, key)| (*sort, &**key));
+        let rows = self.query(Sql::Walk, &[&kind.name(), &tag, &sort, &key, &(limit.min(i64::MAX as u64) as i64)])?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get::<_, &str>(1).into())).collect())
     }
 
     fn feed(&self, partition: u16, after: u64, limit: usize) -> Result<Vec<Arc<Recorded>>, Fault> {

@@ -1,6 +1,6 @@
 //! Lists of rows: what the file has of one, and what was put off.
 
-use super::{Fault, Slice, deferred::Moves};
+use super::{Fault, Listed, Slice, deferred::Moves};
 use rusqlite::{Connection, OptionalExtension, params};
 use shared::Kind;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ impl List<'_> {
     ///
     /// # Errors
     /// A fault of the database.
-    pub fn keys(&self, slice: Slice) -> Result<Vec<(i64, Arc<str>)>, Fault> {
+    pub fn keys(&self, slice: Slice) -> Result<Vec<Listed>, Fault> {
         let sql = if slice.newest_first {
             "select sort, key from tags where kind = ? and name = ? order by sort desc, key desc limit ? offset ?"
         } else {
@@ -37,6 +37,34 @@ impl List<'_> {
             Ok((row.get(0)?, Arc::from(row.get_ref(1)?.as_str()?)))
         })?;
         Ok(keys.collect::<Result<_, _>>()?)
+    }
+
+    /// Oldest first, from after this place on.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub fn walk(&self, (sort, key): (i64, &str), limit: u64) -> Result<Vec<Listed>, Fault> {
+        let sql = "select sort, key from tags where kind = ? and name = ? and (sort, key) > (?, ?) order by sort, key limit ?";
+        let mut statement = self.tx.prepare_cached(sql)?;
+        let keys = statement.query_map(params![self.kind.name(), self.tag, sort, key, limit as i64], |row| {
+            Ok((row.get(0)?, Arc::from(row.get_ref(1)?.as_str()?)))
+        })?;
+        Ok(keys.collect::<Result<_, _>>()?)
+    }
+
+    /// The same, of the list as it is with what was put off.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub fn walk_with(&self, moves: &Moves, after: (i64, &str), limit: u64) -> Result<Vec<Listed>, Fault> {
+        let moved: Vec<_> = moves.iter().filter(|((sort, key), _)| (*sort, &**key) > after).collect();
+        // Those that have left may all come first.
+        let mut places = self.walk(after, limit.saturating_add(moved.len() as u64))?;
+        places.retain(|place| !moves.contains_key(place));
+        places.extend(moved.into_iter().filter(|(_, joined)| **joined).map(|(place, _)| place.clone()));
+        places.sort_unstable();
+        places.truncate(limit as usize);
+        Ok(places)
     }
 
     /// How many there are.

@@ -11,8 +11,8 @@ mod schema;
 mod writer;
 
 use super::{
-    Answer, Commit, DueTimer, Fault, Journal, News, Parked, Pending, Put, Reader, Share, Slice, Stored, Touched, Unwritten, Waits, json,
-    read,
+    Answer, Commit, DueTimer, Fault, Journal, Listed, News, Parked, Pending, Put, Reader, Share, Slice, Stored, Touched, Unwritten, Waits,
+    json, read,
 };
 use crate::engine::core::partition_of;
 use deferred::Deferred;

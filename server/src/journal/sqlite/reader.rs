@@ -1,7 +1,7 @@
 //! What everybody reads.
 
 use super::{
-    Answer, Fault, Parked, Pending, Reader, Slice, Stored, Waits, connect,
+    Answer, Fault, Listed, Parked, Pending, Reader, Slice, Stored, Waits, connect,
     deferred::Deferred,
     list::{List, is_recorded},
     load, put_off, read,
@@ -54,6 +54,19 @@ impl Reader for SqliteReader {
         match late {
             Some((first, moves)) if is_recorded(&tx, first)? => list.with(&moves, slice),
             _ => Ok((list.keys(slice)?.into_iter().map(|(_, key)| key).collect(), list.count()?)),
+        }
+    }
+
+    fn walk(&self, kind: Kind, tag: &str, after: Option<&Listed>, limit: u64) -> Result<Vec<Listed>, Fault> {
+        // Before every place: a key has at least one letter.
+        let after = after.map_or((i64::MIN, ""), |(sort, key)| (*sort, &**key));
+        let late = put_off(&self.deferred).moves(kind, tag);
+        let mut connection = self.connection();
+        let tx = connection.transaction()?;
+        let list = List { tx: &tx, kind, tag };
+        match late {
+            Some((first, moves)) if is_recorded(&tx, first)? => list.walk_with(&moves, after, limit),
+            _ => list.walk(after, limit),
         }
     }
 

@@ -29,9 +29,11 @@ struct Desk {
 }
 
 impl Due for Arc<Desk> {
-    fn keys(&self, slice: Slice) -> Result<Vec<Arc<str>>, Fault> {
+    fn walk(&self, after: Option<&Listed>, limit: u64) -> Result<Vec<Listed>, Fault> {
         *self.looks.lock().unwrap() += 1;
-        Ok(self.rows.lock().unwrap().iter().skip(slice.offset as usize).take(slice.limit as usize).cloned().collect())
+        let rows = self.rows.lock().unwrap();
+        let rest = rows.iter().filter(|key| after.is_none_or(|(_, last)| *key > last));
+        Ok(rest.take(limit as usize).map(|key| (0, key.clone())).collect())
     }
 
     fn is_mine(&self, _: &str) -> bool {
