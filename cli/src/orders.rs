@@ -153,7 +153,9 @@ fn candidate(item: &Value, lang: Lang) -> Option<Candidate> {
     let time = ["/timeline/0/at_ms", "/opened_ms", "/placed_ms", "/ready_ms"].iter().find_map(|path| item.pointer(path)?.as_i64());
     let name = item.get("store_name").and_then(Value::as_str).unwrap_or_default();
     let status = item.get("status").and_then(Value::as_str).unwrap_or_default();
-    let status = serde_json::from_value::<Status>(status.into()).map_or(status.to_owned(), |s| s.label(lang).to_owned());
+    let of_ticket = |name: &str| serde_json::from_value::<shared::ticket::Status>(name.into()).map(|s| s.label(lang)).ok();
+    let of_order = serde_json::from_value::<Status>(status.into()).map(|s| s.label(lang)).ok();
+    let status = of_order.or_else(|| of_ticket(status)).unwrap_or(status).to_owned();
     let at_ms = time.unwrap_or(0);
     Some(Candidate { order, at_ms, told: format!("{order}  {}  {status}  {name}", times::minute(at_ms)) })
 }

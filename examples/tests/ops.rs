@@ -142,7 +142,7 @@ fn unwanted(stage: &Stage) {
     let saga = until(stage, &format!("ops saga {order}"), |told| told["status"] == "cancelled" && told["waits"][0].is_object());
     assert_eq!((&saga["waits"][0]["for"], &saga["waits"][0]["amount"]), (&"unwanted_charge".into(), &18_000.into()), "{saga}");
     let told = run(stage, "ops", &format!("ops saga {order}"));
-    assert!(told.contains("기다리는 것: 끝난 주문의 결제 18,000원") && !told.contains("기다리는 것이 없어요"), "{told}");
+    assert!(told.contains("기다리는 것: 이제 아무도 바라지 않는 결제 18,000원") && !told.contains("기다리는 것이 없어요"), "{told}");
     assert!(run(stage, "choi", &format!("ops saga {order}")).contains("a charge of 18,000 won that nobody wants any more"));
     run(stage, "ops", "ops breaker --release");
 }

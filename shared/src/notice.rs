@@ -47,6 +47,8 @@ pub enum Topic {
     ChangeRequested { total: Won },
     /// To the customer; the difference is positive when it was charged.
     Changed { total: Won, difference: Won },
+    /// To the owner: other dishes are on the ticket.
+    OrderChanged { total: Won },
     /// To the customer.
     ChangeRefused { reason: Reason },
     /// To the customer: the store would leave out what is sold out, and waits for an answer.
@@ -82,6 +84,7 @@ impl Topic {
                 | CancelRefused {}
                 | Withdrawn { .. }
                 | Changed { .. }
+                | OrderChanged { .. }
                 | ChangeRefused { .. }
                 | OfferMade { .. }
                 | OfferAccepted { .. }

@@ -110,7 +110,7 @@ pub enum Command {
         #[arg(long, value_parser = parse::text::<200>)]
         reason: Option<Text<200>>,
     },
-    /// 메뉴 바꾸기 (조리 시작 전까지) | Change the dishes, before cooking starts
+    /// 메뉴 바꾸기 (조리 시작 전까지): 적은 메뉴가 주문 전체를 대신해요 | Change the dishes, before cooking starts: these replace all
     Change {
         #[command(flatten)]
         which: Which,

@@ -19,7 +19,12 @@ pub async fn make(ctx: &Context, asked: Option<OrderArg>, without: Vec<Text<60>>
     let reply = ctx.put(&format!("/orders/{order}/offer"), &json!({ "without": without })).await?;
     let shown: OrderShown = reply.read()?;
     let left = shown.offer.as_ref().unwrap_or(&shown.basket);
-    store::brief(ctx, &reply, order, &format!("{}  {}", shown.status.label(ctx.lang), views::dishes(left)))?;
+    store::brief(
+        ctx,
+        &reply,
+        order,
+        &format!("{}  {} → {}", shown.status.label(ctx.lang), views::dishes(&shown.basket), views::dishes(left)),
+    )?;
     let refund = shown.basket.total - left.total;
     ctx.out.done(&ctx.t(
         format!("고객에게 제안했어요: 환불 {refund}원. 조리를 시작하면 없던 일이 돼요"),
@@ -49,8 +54,9 @@ async fn choose_sold_out(ctx: &Context, order: OrderId) -> Result<Vec<Text<60>>,
 /// Takes what is left, and waits for the refund to be on its way.
 pub async fn accept(ctx: &Context, asked: Option<OrderArg>) -> Result<Exit, Failure> {
     let order = orders::resolve(ctx, asked, Side::Customer).await?;
+    let before: OrderShown = ctx.get(&format!("/orders/{order}")).await?.read()?;
     let reply = ctx.put(&format!("/orders/{order}/accept_offer"), &json!({})).await?;
-    customer::changed(ctx, order, reply).await
+    customer::changed(ctx, &before, reply).await
 }
 
 /// Wants all or nothing: the order stays as it was, and the store is told.

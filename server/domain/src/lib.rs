@@ -69,7 +69,8 @@ pub trait Decider {
     /// Under which labels it is listed.
     fn tags(state: &Self::State) -> Vec<Tag>;
 
-    /// Labels under which an older version has listed what is listed elsewhere now: it leaves them with its next change.
+    /// Labels under which an older version may have listed it, instead of those of now. With its next change it leaves them,
+    /// and joins all of those of now.
     fn former_tags(_: &Self::State) -> Vec<Tag> {
         vec![]
     }

@@ -60,7 +60,7 @@ macro_rules! registry {
                 }
             }
 
-            /// Under which labels an older version has listed it, and nobody does now.
+            /// Under which labels an older version may have listed it, instead of those of now.
             pub fn former_tags(&self) -> Vec<Tag> {
                 match self {
                     $(Row::$agg(state) => <$decider as Decider>::former_tags(state),)*
@@ -206,7 +206,7 @@ pub fn moves(before: Option<&Row>, now: &Row) -> (Vec<Tag>, Vec<Tag>) {
     let (old, former) = before.map_or_else(Default::default, |row| (row.tags(), row.former_tags()));
     let mut joins = now.tags();
     let leaves = old.iter().chain(&former).filter(|tag| !joins.contains(tag)).cloned().collect();
-    joins.retain(|tag| !former.is_empty() || !old.contains(tag));
+    joins.retain(|tag| !(former.is_empty() && old.contains(tag)));
     (leaves, joins)
 }
 

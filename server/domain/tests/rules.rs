@@ -5,7 +5,7 @@
 
 mod given;
 
-use domain::Row;
+use domain::{Row, Tag};
 use given::{Ask, after, ask, asks, given, person, samples, send, states};
 use samples::*;
 use shared::{
@@ -436,6 +436,57 @@ impl Bank {
             E::Voided { .. } | E::Adjusted { .. } | E::AdjustFailed { .. } => {}
         }
     }
+}
+
+/// Where an older version lists a payment: whatever the provider has not answered is asked for.
+fn listed_before(row: &Row) -> BTreeSet<Tag> {
+    let tags = row.tags().into_iter();
+    tags.map(|mut tag| {
+        tag.name = if tag.name == domain::payment::UNWANTED { domain::payment::DUE.to_owned() } else { tag.name };
+        tag
+    })
+    .collect()
+}
+
+#[test]
+fn rows_of_an_older_version_are_listed_as_those_of_this_one_once_they_have_changed() {
+    use payment::Command as C;
+    let (order, customer) = (order_id(), customer_id());
+    let mut moved = 0;
+    for seed in 0..5_000 {
+        let mut dice = Dice::new(seed + 1);
+        let (mut row, upgrade) = (Row::empty(Kind::Payment).unwrap(), dice.below(12));
+        let mut listed = BTreeSet::new();
+        for step in 0..15 {
+            let movement = 1 + dice.below(4) as u32;
+            let command = match dice.below(20) {
+                0..5 => C::Request { order, customer, amount: Won(20_000), means: order::Means::Card },
+                5..9 => C::Approve { movement },
+                9..11 => C::Decline { movement, reason: Reason::Declined },
+                11..13 => C::Refund { order, customer, reason: Reason::Unsaid },
+                13..16 => C::Adjust { total: Won(10_000 + 5_000 * dice.below(5) as i64) },
+                16 => C::GiveUp { movement },
+                17 => C::RefuseRefund { movement, reason: Reason::Declined },
+                _ => C::ConfirmRefund { movement },
+            };
+            let events = send(&row, &ask("", command)).unwrap();
+            let before = row.clone();
+            row = after(row, &events);
+            if step < upgrade {
+                listed = listed_before(&row);
+                continue;
+            }
+            // Even one that has not changed can be listed anew.
+            if !events.is_empty() || !before.former_tags().is_empty() {
+                moved += u32::from(listed != before.tags().into_iter().collect());
+                let (leaves, joins) = domain::moves(Some(&before), &row);
+                listed.retain(|tag| !leaves.contains(tag));
+                listed.extend(joins);
+            }
+            assert_eq!(listed, row.tags().into_iter().collect(), "seed {seed}, step {step}: {row:?}");
+        }
+    }
+    assert!(moved > 500, "{moved} were listed otherwise");
 }
 
 #[test]

@@ -269,6 +269,12 @@ impl Engine {
         self.running[&kind.context()].reader.walk(kind, tag, after, limit)
     }
 
+    /// Has a row listed anew that an older version may have listed otherwise. Nobody waits for it: whoever finds the row on
+    /// the old list once more asks again.
+    pub fn relist(&self, kind: Kind, key: &str) {
+        let _ = self.running[&kind.context()].inbox.try_send(Work::Relist((kind, key.into())));
+    }
+
     /// Whether a command would be taken now and would change anything. Only a command whose effects could be refused
     /// elsewhere in its context is rehearsed; for the others the rule's own answer is enough.
     pub fn may(&self, order: &Order) -> bool {

@@ -207,12 +207,14 @@ fn due(app: &App, context: Context) -> Result<u64, Trouble> {
 fn breaker(app: &App) -> Result<Value, Trouble> {
     let look = app.pay.as_ref().ok_or(Code::NotFound)?.till.look();
     let forced = look.forced.map(|(forced, by)| json!({ "open": forced.open, "reason": forced.reason, "by": by }));
+    let count = Slice { offset: 0, limit: 0, newest_first: false };
+    let waiting = app.engine.list(Kind::Payment, domain::payment::DUE, count)?.1;
     let window = json!({ "calls": look.window.calls, "failed": look.window.failed, "slow": look.window.slow });
     Ok(json!({
         "process": process(),
         "_embedded": { "breakers": [{
             "name": PROVIDER, "process": process(), "state": look.state.name(), "since_ms": look.since_ms, "shut_ms": look.shut_ms,
-            "window": window, "calls": look.calls, "repeats": look.repeats, "refused": look.refused, "forced": forced,
+            "window": window, "calls": look.calls, "repeats": look.repeats, "refused": look.refused, "waiting": waiting, "forced": forced,
         }] },
     }))
 }
@@ -249,6 +251,8 @@ async fn reconciled(app: &App, date: Option<&str>) -> Result<Value, Trouble> {
         NoReport::Provider(why) => Trouble::Edge(Code::Unavailable, Some(format!("the provider's record cannot be read: {why}"))),
         NoReport::TooMany => Trouble::Edge(Code::InvalidParameter, Some("date: this day has more movements than one report holds".into())),
     })?;
+    // What the provider has and nobody waits for any more is looked at once more, as if the provider itself pointed at it.
+    report.differences.iter().filter(|differs| !differs.waits).for_each(|differs| pay.nudge(&differs.order));
     let mut said = json!(report);
     said["date"] = Timestamp::from_second(day * DAY_S).map_err(|e| Trouble::Fault(e.to_string()))?.strftime("%Y-%m-%d").to_string().into();
     Ok(said)

@@ -46,16 +46,18 @@ impl Worker for Pay {
     }
 
     async fn work(&self, key: &str, attempt: u32, mut cause: Option<Position>) -> bool {
+        let mut is_found = attempt == 0 && cause.is_none();
         // A movement that became due while this payment was being worked on is seen here, or by the next look.
         loop {
             let Ok(stored) = self.engine.read(Kind::Payment, key) else { return false };
             let Some(row) = stored.map(|stored| stored.row) else { return true };
+            // Once for each time that it is found on the list, however long it stays there for what else is due.
+            if std::mem::take(&mut is_found) && !row.former_tags().is_empty() {
+                self.engine.relist(Kind::Payment, key);
+                let _ = self.unwanted.try_send(key.into());
+            }
             let due = due(&row);
             if due.is_empty() {
-                // An older version has left it on this list; with too many at once it is found there again.
-                if !row.former_tags().is_empty() {
-                    let _ = self.unwanted.try_send(key.into());
-                }
                 return true;
             }
             let mut all = true;

@@ -138,7 +138,7 @@ impl Till {
         let (permit, again) = self.admit(&ask.key)?;
         let key = ask.key.clone();
         let answer = self.call(permit, self.exchange(ask, way, again, is_wanted)).await;
-        if answer.as_ref().is_some_and(is_decided) {
+        if answer.as_ref().is_none_or(is_decided) {
             self.forget(&key);
         }
         answer
@@ -216,7 +216,11 @@ impl Till {
         };
         let (failed, took_ms) = (answer == Some(Answer::Unknown), began.elapsed().as_millis() as u64);
         let mut inner = self.lock();
-        inner.breaker.done(permit, failed, took_ms, self.clock_ms(), random());
+        match answer {
+            Some(_) => inner.breaker.done(permit, failed, took_ms, self.clock_ms(), random()),
+            // It was looked up only, and what answers look-ups may refuse every charge.
+            None => inner.breaker.cancel(permit),
+        }
         inner.budget.answered(!failed && began.elapsed() <= self.slow);
         self.noted(&mut inner);
         answer

@@ -62,11 +62,15 @@ impl Unwanted {
         is_settled
     }
 
-    /// Looks at a charge that has come to nothing.
-    async fn look_once_more(&self, order: OrderId, movement: payment::Movement) {
-        if self.till.fate(&provider_key(order, movement, 0)).await == Some(Some(Answer::Approved)) {
-            tracing::warn!(%order, movement, "a charge came after nobody looked for it any more; it goes back");
-            report(&self.engine, &order.to_string(), payment::Command::Approve { movement }).await;
+    /// Looks at a charge that has come to nothing; false when that cannot be done now.
+    async fn look_once_more(&self, order: OrderId, movement: payment::Movement) -> bool {
+        match self.till.fate(&provider_key(order, movement, 0)).await {
+            Some(Some(Answer::Approved)) => {
+                tracing::warn!(%order, movement, "a charge came after nobody looked for it any more; it goes back");
+                report(&self.engine, &order.to_string(), payment::Command::Approve { movement }).await
+            }
+            Some(Some(Answer::Declined(_)) | None) => true,
+            Some(Some(Answer::Undecided | Answer::Unknown)) | None => false,
         }
     }
 }
@@ -100,7 +104,7 @@ impl Worker for Unwanted {
         // It is on no list, so somebody has pointed at it: the provider, most likely, at money that has come after all.
         if unwanted.is_empty() && event.is_none() {
             for Due { order, movement, .. } in state.over() {
-                self.look_once_more(order, movement).await;
+                all &= self.look_once_more(order, movement).await;
             }
         }
         all

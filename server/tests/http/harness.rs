@@ -9,7 +9,8 @@ use server::{
     http::{self, App, HttpConfig},
     identity::{Access, Identity},
     journal::Place,
-    notifier, provider,
+    notifier,
+    provider::{self, Provider},
     service::Peers,
     start, workers,
 };
@@ -109,17 +110,20 @@ impl House {
 
     /// A server of which the test holds the inside as well. It ends with the test.
     pub async fn open_app() -> (Self, Arc<App>) {
-        Self::open_app_with(EngineConfig::default()).await
+        Self::open_app_with(EngineConfig::default(), |provider| provider).await
     }
 
-    /// The same, with deadlines of the test's own.
-    pub async fn open_app_with(engine_config: EngineConfig) -> (Self, Arc<App>) {
+    /// The same, with deadlines of the test's own, and with what it puts before the provider.
+    pub async fn open_app_with(
+        engine_config: EngineConfig,
+        before: impl FnOnce(Arc<dyn Provider>) -> Arc<dyn Provider>,
+    ) -> (Self, Arc<App>) {
         let data = tempfile::tempdir().unwrap();
         let stopping = CancellationToken::new();
         let (place, bus) = (Place::Sqlite(data.path().to_owned()), Arc::new(LocalBus::new(1)));
         let engine = Engine::open(&place, bus, Arc::new(Peers::none().unwrap()), &engine_config).unwrap();
         let provider = provider::open(provider::SIMULATOR, data.path(), &provider::toss::Keys::default()).unwrap();
-        let pay = workers::start_pay(&engine, provider, data.path(), &stopping).unwrap();
+        let pay = workers::start_pay(&engine, before(provider), data.path(), &stopping).unwrap();
         let identity = Access::Home(Identity::open(data.path()).unwrap());
         workers::start_notify(&engine, vec![Arc::new(notifier::Log::open(data.path()).unwrap())], &identity, &stopping);
         let app = Arc::new(App {

@@ -4,9 +4,22 @@ use crate::{
     cast::{Cast, Stage},
     harness::{House, PATIENCE, Person},
 };
+use futures_util::{FutureExt, future::BoxFuture};
 use serde_json::{Value, json};
-use server::engine::EngineConfig;
-use std::time::{Duration, Instant};
+use server::{
+    engine::EngineConfig,
+    provider::{Ask, Provider, Record},
+};
+use shared::Millis;
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+use tokio::sync::watch;
 
 impl Cast {
     async fn force(&self, force: &str) -> Value {
@@ -230,13 +243,13 @@ async fn an_order_that_was_cancelled_while_its_payment_was_kept_is_not_charged_a
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_charge_that_comes_after_it_was_given_up_goes_back_once_somebody_points_at_it() {
-    let deadlines = domain::Deadlines { late_ms: 1, ..domain::Deadlines::default() };
-    let (house, app) = House::open_app_with(EngineConfig { deadlines, ..EngineConfig::default() }).await;
+    let (house, app) = House::open_app_with(soon_over(), |provider| provider).await;
     let cast = Cast::gather_in(house).await;
     cast.force("open").await;
-    let (order, total) = cast.given_back().await;
+    let ((order, total), (other, _)) = (cast.given_back().await, cast.given_back().await);
     cast.force("release").await;
     cast.nothing_unwanted(&order).await;
+    cast.nothing_unwanted(&other).await;
     let pay = app.pay.as_ref().unwrap();
     // Pointed at before there is anything, it is looked at, and nothing follows.
     let calls = cast.calls().await;
@@ -253,6 +266,73 @@ async fn a_charge_that_comes_after_it_was_given_up_goes_back_once_somebody_point
     }
     assert_eq!(cast.paid(&order, "refunded").await["refunded"], total);
     assert_eq!(cast.journal(&order), [("charge".to_owned(), total), ("refund".to_owned(), total)]);
+    // The books of the day point at it as well.
+    cast.comes(&other, total);
+    let path = format!("/ops/payment/reconciliation?date={}", today());
+    let said = cast.house.get(&path, &cast.operator).await.ok();
+    assert_eq!((&said["agrees"], &said["differences"][0]["order"]), (&json!(false), &json!(other)), "{said}");
+    assert_eq!(cast.paid(&other, "refunded").await["refunded"], total);
+    assert_eq!(cast.journal(&other), [("charge".to_owned(), total), ("refund".to_owned(), total)]);
+}
+
+/// Charges that nobody waits for are given up at the second look.
+fn soon_over() -> EngineConfig {
+    EngineConfig { deadlines: domain::Deadlines { late_ms: 1, ..domain::Deadlines::default() }, ..EngineConfig::default() }
+}
+
+/// A provider of which the first charge hangs, and every look-up until it is let go.
+struct Hanging {
+    behind: Arc<dyn Provider>,
+    charges: AtomicUsize,
+    looking: watch::Sender<bool>,
+    let_go: watch::Sender<bool>,
+}
+
+impl Provider for Hanging {
+    fn charge(&self, ask: Ask) -> BoxFuture<'_, server::provider::Answer> {
+        if self.charges.fetch_add(1, Relaxed) == 0 { std::future::pending().boxed() } else { self.behind.charge(ask) }
+    }
+
+    fn refund(&self, ask: Ask) -> BoxFuture<'_, server::provider::Answer> {
+        self.behind.refund(ask)
+    }
+
+    fn look_up<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Option<server::provider::Answer>> {
+        async move {
+            self.looking.send_replace(true);
+            drop(self.let_go.subscribe().wait_for(|go| *go).await);
+            self.behind.look_up(key).await
+        }
+        .boxed()
+    }
+
+    fn records(&self, hours: Range<Millis>) -> BoxFuture<'_, Result<Vec<Record>, String>> {
+        self.behind.records(hours)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_is_cancelled_while_its_charge_is_looked_up_is_not_charged() {
+    let mut hanging = None;
+    let (house, _app) = House::open_app_with(soon_over(), |behind| {
+        let (looking, let_go) = Default::default();
+        let made = Arc::new(Hanging { behind, charges: AtomicUsize::new(0), looking, let_go });
+        hanging = Some(made.clone());
+        made
+    })
+    .await;
+    let (cast, hanging) = (Cast::gather_in(house).await, hanging.unwrap());
+    let (order, _) = cast.kept("card").await;
+    // It was given up and is being looked up, which may take as long as a call.
+    hanging.looking.subscribe().wait_for(|is| *is).await.unwrap();
+    cast.house.put(&format!("/orders/{order}/cancel"), &cast.kim, &json!({ "reason": "기다릴 수 없어요" })).await.ok();
+    cast.paid(&order, "voided").await;
+    hanging.let_go.send_replace(true);
+    cast.nothing_unwanted(&order).await;
+    assert_eq!((hanging.charges.load(Relaxed), cast.journal(&order)), (1, vec![]));
+    // Others are charged as ever.
+    let next = cast.place().await;
+    cast.paid(&next, "paid").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -123,21 +123,28 @@ pub async fn cancel(ctx: &Context, which: Which, reason: Option<Text<200>>) -> R
 /// `baemin customer change`
 pub async fn change(ctx: &Context, which: Which, items: Vec<Wish>) -> Result<Exit, Failure> {
     let order = orders::resolve(ctx, which.order, Side::Customer).await?;
-    let items = if items.is_empty() {
-        let shown: OrderShown = ctx.get(&format!("/orders/{order}")).await?.read()?;
-        place::choose_items(ctx, shown.store, "customer change ORDER --item '..=1'").await?
-    } else {
-        items
-    };
+    let before: OrderShown = ctx.get(&format!("/orders/{order}")).await?.read()?;
+    let items = if items.is_empty() { place::choose_items(ctx, before.store, "customer change ORDER --item '..=1'").await? } else { items };
+    ctx.confirm(
+        "이 메뉴로 바꿀까요? 주문 전체가 바뀌고, 더 비싸면 차액을 결제해요",
+        "Change to these dishes? They replace the whole order, and what they cost more is charged.",
+    )?;
     let reply = ctx.put(&format!("/orders/{order}/change"), &NewItems { items }).await?;
-    changed(ctx, order, reply).await
+    changed(ctx, &before, reply).await
 }
 
 /// Waits for what comes of other dishes, and says it.
-pub async fn changed(ctx: &Context, order: OrderId, reply: Reply) -> Result<Exit, Failure> {
+pub async fn changed(ctx: &Context, before: &OrderShown, reply: Reply) -> Result<Exit, Failure> {
+    let order = before.order;
     let reply = ctx.wait(settled(ctx, order, reply)).await?;
     let shown: OrderShown = reply.read()?;
     ctx.out.one(&reply, "order", || views::order(&reply, ctx.lang))?;
+    // What was asked for twice has happened once.
+    if shown.timeline.len() == before.timeline.len() && shown.status != Status::ChangeRequested {
+        ctx.out.done(ctx.t("이미 그렇게 되어 있어요", "It is so already."));
+        ctx.next(&format!("status watch {order}"));
+        return Ok(Exit::Done);
+    }
     if let Some(failure) = refused(ctx, &shown, &["changerefused"]) {
         return Err(failure);
     }

@@ -66,7 +66,7 @@ pub async fn run(ctx: &Context, args: Args) -> Result<(), Failure> {
         Force::Open => {
             ctx.t("막았어요. 결제는 보관되고, 이유는 기록에 남았어요", "It is open: payments are kept. The reason is in the log.")
         }
-        Force::Closed => ctx.t("열어 두었어요. 이유는 기록에 남았어요", "It is closed: all calls pass. The reason is in the log."),
+        Force::Closed => ctx.t("모두 보내요. 이유는 기록에 남았어요", "It is closed: all calls pass. The reason is in the log."),
         Force::Release => ctx.t("이제 스스로 정해요", "It decides by itself again."),
     });
     // Another replica has its own, and nobody has touched that.
@@ -90,14 +90,19 @@ fn sheet(items: &[Value], now_ms: i64, lang: Lang) -> Sheet {
         ("실패", "FAILED", Right),
         ("느림", "SLOW", Right),
         ("모두", "ALL", Right),
-        ("막음", "KEPT", Right),
+        ("기다림", "WAITING", Right),
         ("이유", "REASON", Left),
     ]);
     for item in items {
         let text = |field: &str| item[field].as_str().unwrap_or("-").to_owned();
         let number = |value: &Value| value.as_u64().map_or_else(|| "-".into(), |n| n.to_string());
         let since = item["since_ms"].as_i64().map_or_else(|| "-".into(), |since| words::span(now_ms - since, lang));
-        let next = item["shut_ms"].as_i64().map_or_else(|| "-".into(), |shut| words::span(shut, lang));
+        let next = match item["shut_ms"].as_i64() {
+            // Nothing is tried before somebody lets it decide again.
+            Some(_) if item["state"] == "forced_open" => "--release".into(),
+            Some(shut) => words::span(shut, lang),
+            None => "-".into(),
+        };
         let window = &item["window"];
         sheet.row([
             text("name"),
@@ -109,7 +114,7 @@ fn sheet(items: &[Value], now_ms: i64, lang: Lang) -> Sheet {
             number(&window["failed"]),
             number(&window["slow"]),
             number(&item["calls"]),
-            number(&item["refused"]),
+            number(&item["waiting"]),
             item["forced"]["reason"].as_str().unwrap_or("-").to_owned(),
         ]);
     }
@@ -121,7 +126,7 @@ fn state(name: &str, lang: Lang) -> &str {
         "closed" => lang.pick("정상 (closed)", "closed"),
         "open" => lang.pick("막힘 (open)", "open"),
         "half_open" => lang.pick("시험 중 (half-open)", "half-open"),
-        "forced_closed" => lang.pick("억지로 엶 (forced closed)", "forced closed"),
+        "forced_closed" => lang.pick("억지로 보냄 (forced closed)", "forced closed"),
         "forced_open" => lang.pick("억지로 막음 (forced open)", "forced open"),
         other => other,
     }
@@ -135,11 +140,11 @@ mod tests {
     fn a_breaker_is_told_in_a_row() {
         let items = [json!({
             "name": "provider", "process": "h:7", "state": "forced_open", "since_ms": 1_000, "shut_ms": 5_000, "calls": 31, "repeats": 2,
-            "refused": 4, "window": { "calls": 0, "failed": 0, "slow": 0 }, "forced": { "open": true, "reason": "정기 점검", "by": "acc_x" },
+            "refused": 4, "waiting": 3, "window": { "calls": 0, "failed": 0, "slow": 0 }, "forced": { "open": true, "reason": "정기 점검", "by": "acc_x" },
         })];
         let told = sheet(&items, 62_000, Lang::Ko).draw(Lang::Ko, false);
         let words: Vec<&str> = told.lines().nth(1).unwrap_or_default().split_whitespace().collect();
-        assert_eq!(words.join(" "), "provider h:7 억지로 막음 (forced open) 1분 5.0s 0 0 0 31 4 정기 점검");
+        assert_eq!(words.join(" "), "provider h:7 억지로 막음 (forced open) 1분 --release 0 0 0 31 3 정기 점검");
         assert_eq!(state("half_open", Lang::En), "half-open");
     }
 }

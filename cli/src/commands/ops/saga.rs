@@ -44,7 +44,7 @@ pub async fn run(ctx: &Context, order: OrderId, notices: bool) -> Result<Exit, F
     let (lines, parked) = (told(of("events")), of("parked"));
     let waits = waits(shown.status, &of("timers"));
     // A service that is away is said to be so, and nothing else is known of it.
-    let owed = if away.contains(&Part::Payment) { Owed::default() } else { owed(ctx, order).await? };
+    let owed = if away.contains(&Part::Payment) { None } else { owed(ctx, order).await? };
     let missing: Vec<&str> = parts.iter().filter(|part| part["complete"] == false).filter_map(|part| part["context"].as_str()).collect();
     let events: Vec<Value> = lines.iter().map(json_line).collect();
     match ctx.out.format() {
@@ -57,13 +57,16 @@ pub async fn run(ctx: &Context, order: OrderId, notices: bool) -> Result<Exit, F
                     format!("{} events of notices are shown by --notices.", hidden.len()),
                 ));
             }
-            close(ctx, shown.status, &waits, &owed, &parked);
+            close(ctx, shown.status, &waits, owed.as_ref(), &parked);
         }
         Format::Json => {
             let mut waits: Vec<Value> = waits.iter().map(|(name, due_ms)| json!({ "for": name, "until_ms": due_ms })).collect();
             // These have no deadline: the provider is asked until it gives the money back, or says what became of it.
-            waits.extend(owed.refused.iter().map(|refused| json!({ "for": "refund", "until_ms": null, "refused": refused })));
-            waits.extend(owed.unwanted.iter().map(|amount| json!({ "for": "unwanted_charge", "until_ms": null, "amount": amount })));
+            if let Some(Owed { refunding, refused, unwanted }) = &owed {
+                let refund = json!({ "for": "refund", "until_ms": null, "amount": refunding, "refused": refused });
+                waits.extend((*refunding > Won::ZERO).then_some(refund));
+                waits.extend(unwanted.iter().map(|amount| json!({ "for": "unwanted_charge", "until_ms": null, "amount": amount })));
+            }
             let whole = json!({ "order": order, "status": shown.status, "events": events, "waits": waits, "parked": parked, "incomplete": missing });
             ctx.out.value(&whole, "order", Sheet::card)?;
         }
@@ -85,20 +88,22 @@ fn json_line(line: &Line) -> Value {
 }
 
 /// What the provider owes of an order's money.
-#[derive(Default)]
 struct Owed {
-    /// What it refuses to give back.
+    /// What is on its way back.
+    refunding: Won,
+    /// What of that it refuses to give back.
     refused: Option<RefusedRefund>,
     /// Of what it has yet to say whether it was charged, although nobody wants it any more.
     unwanted: Option<Won>,
 }
 
-/// One that was never paid for may have no payment.
-async fn owed(ctx: &Context, order: OrderId) -> Result<Owed, Failure> {
+/// `None` when that cannot be known now. An order that was never to be paid has no payment.
+async fn owed(ctx: &Context, order: OrderId) -> Result<Option<Owed>, Failure> {
     match ctx.get(&format!("/payments/{order}")).await {
-        Ok(reply) => reply.read().map(|PaymentShown { refused, unwanted, .. }| Owed { refused, unwanted }),
+        Ok(reply) => reply.read().map(|PaymentShown { refunding, refused, unwanted, .. }| Some(Owed { refunding, refused, unwanted })),
+        Err(failure) if failure.exit == Exit::NotFound => Ok(Some(Owed { refunding: Won::ZERO, refused: None, unwanted: None })),
         // One that does not answer now keeps nobody from the rest of the story.
-        Err(failure) if matches!(failure.exit, Exit::NotFound | Exit::Later | Exit::Unreachable) => Ok(Owed::default()),
+        Err(failure) if matches!(failure.exit, Exit::Later | Exit::Unreachable) => Ok(None),
         Err(failure) => Err(failure),
     }
 }
@@ -211,7 +216,7 @@ fn sheet(ctx: &Context, lines: &[&Line]) -> Sheet {
     sheet
 }
 
-fn close(ctx: &Context, status: Status, waits: &[(String, Millis)], owed: &Owed, parked: &[Value]) {
+fn close(ctx: &Context, status: Status, waits: &[(String, Millis)], owed: Option<&Owed>, parked: &[Value]) {
     let now = times::now_ms();
     ctx.out.note(&ctx.t(format!("지금: {}", status.label(ctx.lang)), format!("Now: {}", status.label(ctx.lang))));
     for (name, due_ms) in waits {
@@ -221,12 +226,8 @@ fn close(ctx: &Context, status: Status, waits: &[(String, Millis)], owed: &Owed,
             &ctx.t(format!("기다리는 것: {what}, {until}까지 ({left} 남음)"), format!("Waits for {what} until {until} ({left} left)")),
         );
     }
-    if let Some(refused) = &owed.refused {
-        ctx.out.note(&refund(refused, ctx.lang));
-    }
-    if let Some(amount) = owed.unwanted {
-        ctx.out.note(&unwanted(amount, ctx.lang));
-    }
+    let money = owed.map(|owed| owed.say(ctx.lang)).unwrap_or_default();
+    money.iter().for_each(|line| ctx.out.note(line));
     for row in parked {
         let text = |field: &str| row[field].as_str().unwrap_or("-").to_owned();
         ctx.out.note(&ctx.t(
@@ -235,28 +236,40 @@ fn close(ctx: &Context, status: Status, waits: &[(String, Millis)], owed: &Owed,
         ));
         ctx.next(&format!("ops parked replay {}", text("id")));
     }
-    if waits.is_empty() && owed.refused.is_none() && owed.unwanted.is_none() && parked.is_empty() && status.is_final() {
+    if waits.is_empty() && owed.is_some() && money.is_empty() && parked.is_empty() && status.is_final() {
         ctx.out.note(ctx.t("기다리는 것이 없어요", "It waits for nothing."));
     }
 }
 
-/// That the order waits for money which the provider refuses to give back.
-fn refund(refused: &RefusedRefund, lang: Lang) -> String {
-    let (amount, reason) = (views::won(refused.amount, lang), words::refusal(&refused.reason, lang));
-    let since = times::full(refused.since_ms);
-    lang.pick(
-        format!("기다리는 것: 환불 {amount}, 결제사가 돌려주지 않아요 ({reason}, {since}부터)"),
-        format!("Waits for a refund of {amount}, which the provider refuses ({reason}, since {since})"),
-    )
-}
-
-/// That it is not known yet what became of a charge which nobody wants any more.
-fn unwanted(amount: Won, lang: Lang) -> String {
-    let amount = views::won(amount, lang);
-    lang.pick(
-        format!("기다리는 것: 끝난 주문의 결제 {amount}, 늦게라도 되면 바로 돌려드려요"),
-        format!("Waits for what became of a charge of {amount} that nobody wants any more; should it come, it goes back at once"),
-    )
+impl Owed {
+    /// What of it the order waits for, line by line.
+    fn say(&self, lang: Lang) -> Vec<String> {
+        let amount = |won: Won| views::won(won, lang);
+        let refused = self.refused.as_ref().map(|refused| {
+            let (amount, reason) = (amount(refused.amount), words::refusal(&refused.reason, lang));
+            let since = times::full(refused.since_ms);
+            lang.pick(
+                format!("기다리는 것: 환불 {amount}, 결제사가 돌려주지 않아요 ({reason}, {since}부터)"),
+                format!("Waits for a refund of {amount}, which the provider refuses ({reason}, since {since})"),
+            )
+        });
+        let refunding = self.refunding - self.refused.as_ref().map_or(Won::ZERO, |refused| refused.amount);
+        let refunding = (refunding > Won::ZERO).then(|| {
+            let amount = amount(refunding);
+            lang.pick(
+                format!("기다리는 것: 환불 {amount}, 결제사가 돌려줄 때까지 다시 요청해요"),
+                format!("Waits for a refund of {amount}, which is asked for until the provider gives it back"),
+            )
+        });
+        let unwanted = self.unwanted.map(|won| {
+            let amount = amount(won);
+            lang.pick(
+                format!("기다리는 것: 이제 아무도 바라지 않는 결제 {amount}, 늦게라도 되면 바로 돌려드려요"),
+                format!("Waits for what became of a charge of {amount} that nobody wants any more; should it come, it goes back at once"),
+            )
+        });
+        [refused, refunding, unwanted].into_iter().flatten().collect()
+    }
 }
 
 #[cfg(test)]
@@ -295,11 +308,26 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_refund_is_waited_for() {
+    fn money_that_the_provider_owes_is_waited_for() {
         let refused = RefusedRefund { amount: Won(20_000), reason: Reason::Declined, since_ms: 1_763_722_925_000 };
-        let (ko, en) = (refund(&refused, Lang::Ko), refund(&refused, Lang::En));
-        assert_eq!(ko, "기다리는 것: 환불 20,000원, 결제사가 돌려주지 않아요 (결제사가 거절했어요, 2025-11-21 20:02:05부터)");
-        assert_eq!(en, "Waits for a refund of 20,000 won, which the provider refuses (the provider declined, since 2025-11-21 20:02:05)");
+        let owed = Owed { refunding: Won(23_000), refused: Some(refused), unwanted: Some(Won(4_000)) };
+        assert_eq!(
+            owed.say(Lang::Ko),
+            [
+                "기다리는 것: 환불 20,000원, 결제사가 돌려주지 않아요 (결제사가 거절했어요, 2025-11-21 20:02:05부터)",
+                "기다리는 것: 환불 3,000원, 결제사가 돌려줄 때까지 다시 요청해요",
+                "기다리는 것: 이제 아무도 바라지 않는 결제 4,000원, 늦게라도 되면 바로 돌려드려요",
+            ]
+        );
+        assert_eq!(
+            owed.say(Lang::En),
+            [
+                "Waits for a refund of 20,000 won, which the provider refuses (the provider declined, since 2025-11-21 20:02:05)",
+                "Waits for a refund of 3,000 won, which is asked for until the provider gives it back",
+                "Waits for what became of a charge of 4,000 won that nobody wants any more; should it come, it goes back at once",
+            ]
+        );
+        assert!(Owed { refunding: Won::ZERO, refused: None, unwanted: None }.say(Lang::Ko).is_empty());
     }
 
     #[test]

@@ -22,6 +22,10 @@ impl Policy for Policies {
                 let key = format!("refunded-{movement}");
                 vec![tell(*order, None, customer.account(), "customer", &key, Topic::Refunded { amount: *amount }, *at_ms)]
             }
+            // An order that finds the kitchen full is none of its owner's.
+            Event::Ticket(ticket::Event::Opened { about, basket, at_ms, .. }) => {
+                vec![owner(about, "new_order", Topic::NewOrder { total: basket.total }, *at_ms)]
+            }
             Event::Ticket(ticket::Event::Overdue { about, at_ms }) => {
                 let key = format!("overdue-{at_ms}");
                 vec![customer(about, &key, Topic::Overdue {}, *at_ms), owner(about, &key, Topic::Overdue {}, *at_ms)]
@@ -45,10 +49,7 @@ fn order(event: &order::Event) -> Vec<Reaction> {
     let again = |key: &str, topic: Topic| vec![customer(about, &format!("{key}-{at_ms}"), topic, at_ms)];
     match event {
         E::Placed { basket, .. } => one("pending_payment", Topic::PendingPayment { total: basket.total }),
-        E::Paid { basket, .. } => vec![
-            customer(about, "placed", Topic::Placed { total: basket.total }, at_ms),
-            owner(about, "new_order", Topic::NewOrder { total: basket.total }, at_ms),
-        ],
+        E::Paid { basket, .. } => one("placed", Topic::Placed { total: basket.total }),
         E::PaymentFailed { reason, .. } => one("payment_failed", Topic::PaymentFailed { reason: reason.clone() }),
         E::Accepted { eta_ms, .. } => one("accepted", Topic::Accepted { eta_ms: *eta_ms }),
         E::Delayed { minutes, eta_ms, .. } => again("delayed", Topic::Delayed { minutes: minutes.get(), eta_ms: *eta_ms }),
@@ -71,7 +72,10 @@ fn order(event: &order::Event) -> Vec<Reaction> {
             [told].into_iter().chain(store).collect()
         }
         E::ChangeRequested { basket, .. } => again("change_requested", Topic::ChangeRequested { total: basket.total }),
-        E::Changed { basket, difference, .. } => again("changed", Topic::Changed { total: basket.total, difference: *difference }),
+        E::Changed { basket, difference, .. } => vec![
+            customer(about, &format!("changed-{at_ms}"), Topic::Changed { total: basket.total, difference: *difference }, at_ms),
+            owner(about, &format!("order_changed-{at_ms}"), Topic::OrderChanged { total: basket.total }, at_ms),
+        ],
         E::ChangeRefused { reason, .. } => again("change_refused", Topic::ChangeRefused { reason: reason.clone() }),
         E::OfferMade { basket, without, refund, .. } => {
             again("offer_made", Topic::OfferMade { without: without.clone(), refund: *refund, total: basket.total })

@@ -89,6 +89,8 @@ templates! {
         "이미 조리를 시작해서 취소할 수 없어요", "It is too late to cancel: cooking has started.";
     CANCELLED "cancelled" true:
         "주문이 취소됐어요: #{사유}. 환불 #{환불금액}원", "Your order was cancelled: #{사유}. #{환불금액} won go back to you.";
+    CANCELLED_UNPAID "cancelled_unpaid" true:
+        "주문이 취소됐어요: #{사유}. 결제된 돈은 없어요", "Your order was cancelled: #{사유}. Nothing was paid.";
     WITHDRAWN "withdrawn" true: "주문이 취소됐어요: #{사유}", "The order was cancelled: #{사유}.";
     CHANGE_REQUESTED "change_requested" true:
         "메뉴 변경을 요청했어요: #{금액}원", "The store was asked for other dishes: #{금액} won.";
@@ -97,6 +99,8 @@ templates! {
     CHANGED_CHEAPER "changed_cheaper" true:
         "메뉴를 바꿨어요: #{금액}원 (환불 #{환불금액}원)", "Your order was changed: #{금액} won, #{환불금액} won go back to you.";
     CHANGED "changed" true: "메뉴를 바꿨어요: #{금액}원", "Your order was changed: #{금액} won.";
+    ORDER_CHANGED "order_changed" true:
+        "고객이 메뉴를 바꿨어요: #{금액}원. 주문전표를 확인해 주세요", "The customer changed the dishes: #{금액} won now. See the ticket.";
     CHANGE_REFUSED "change_refused" true: "메뉴를 바꿀 수 없어요: #{사유}", "Your order stays as it was: #{사유}.";
     OFFER_MADE "offer_made" true:
         "품절: #{메뉴}. 빼고 받으시면 #{환불금액}원을 돌려드려요 (합계 #{금액}원). 답을 기다려요",

@@ -88,6 +88,8 @@ fn topic(topic: &Topic, lang: Lang) -> (Template, Variables) {
         T::Thanks { words } => (t::THANKS, vec![(place::WORDS, words.to_string())]),
         T::CancelRequested {} => (t::CANCEL_REQUESTED, vec![]),
         T::CancelRefused {} => (t::CANCEL_REFUSED, vec![]),
+        // What was never paid does not go back.
+        T::Cancelled { reason, refund: Won(0) } => (t::CANCELLED_UNPAID, vec![because(reason)]),
         T::Cancelled { reason, refund: won } => (t::CANCELLED, vec![because(reason), refund(won)]),
         T::Withdrawn { reason } => (t::WITHDRAWN, vec![because(reason)]),
         T::ChangeRequested { total: won } => (t::CHANGE_REQUESTED, vec![total(won)]),
@@ -96,6 +98,7 @@ fn topic(topic: &Topic, lang: Lang) -> (Template, Variables) {
             0 => (t::CHANGED, vec![total(won)]),
             _ => (t::CHANGED_CHEAPER, vec![total(won), refund(&Won(-difference.0))]),
         },
+        T::OrderChanged { total: won } => (t::ORDER_CHANGED, vec![total(won)]),
         T::ChangeRefused { reason } => (t::CHANGE_REFUSED, vec![because(reason)]),
         T::OfferMade { without, refund: back, total: won } => {
             (t::OFFER_MADE, vec![(place::DISHES, names(without, lang)), refund(back), total(won)])

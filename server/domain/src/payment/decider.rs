@@ -397,8 +397,7 @@ impl Decider for Payment {
 
     // What nobody waits for used to be asked for like everything else.
     fn former_tags(s: &State) -> Vec<Tag> {
-        let former = if s.unwanted().is_empty() { vec![] } else { vec![tag(DUE, s.since_ms)] };
-        former.into_iter().filter(|tag| !Self::tags(s).contains(tag)).collect()
+        if s.unwanted().is_empty() { vec![] } else { vec![tag(DUE, s.since_ms)] }
     }
 
     fn verbs() -> Vec<Command> {

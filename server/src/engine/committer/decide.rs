@@ -45,6 +45,11 @@ impl Committer {
                     drop(shelf.get(*kind, key));
                     Outcome::Done
                 }
+                Work::Relist((kind, key)) => {
+                    // One that cannot be read stays as it is, and is no reason to refuse others.
+                    drop(self.core.relist(draft, &shelf, *kind, key));
+                    Outcome::Done
+                }
                 Work::Look(_) => Outcome::Done,
                 Work::Stop => return Ok((outcomes, true)),
             });

@@ -90,6 +90,7 @@ impl Committer {
             match work {
                 Work::Command { order, .. } => needs.push((order.command.kind(), order.stream.clone())),
                 Work::Hear { events, .. } => needs.extend(self.core.needs(events)),
+                Work::Relist(name) => needs.push(name.clone()),
                 Work::Mend { .. } | Work::Swap { .. } | Work::Answer(_) | Work::Warm(_) | Work::Look(_) | Work::Stop => {}
             }
         }

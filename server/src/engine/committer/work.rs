@@ -28,6 +28,8 @@ pub enum Work {
     Answer(Answer),
     /// Keep a row in memory that readers ask for. Only the committer fills the cache, so it never holds an older row.
     Warm(RowKey),
+    /// List a row anew that an older version may have listed otherwise.
+    Relist(RowKey),
     /// A reader waits for what other replicas have committed.
     Look(oneshot::Sender<()>),
     /// Finish what came before, and end.
@@ -40,7 +42,7 @@ impl Work {
         match self {
             Work::Command { order, .. } => order.stamp.by != shared::Actor::System,
             Work::Stop | Work::Mend { .. } | Work::Look(_) => true,
-            Work::Hear { .. } | Work::Swap { .. } | Work::Answer(_) | Work::Warm(_) => false,
+            Work::Hear { .. } | Work::Swap { .. } | Work::Answer(_) | Work::Warm(_) | Work::Relist(_) => false,
         }
     }
 }
@@ -76,7 +78,7 @@ pub(super) fn refuse_all(work: Vec<Work>, fault: &Fault) {
             Work::Hear { reply, .. } => drop(reply.send(Err(fault.clone()))),
             Work::Mend { reply, .. } => drop(reply.send(Err(Failure::Fault(fault.clone())))),
             Work::Swap { reply, .. } => drop(reply.send(Err(fault.clone()))),
-            Work::Answer(_) | Work::Warm(_) | Work::Look(_) | Work::Stop => {}
+            Work::Answer(_) | Work::Warm(_) | Work::Relist(_) | Work::Look(_) | Work::Stop => {}
         }
     }
 }

@@ -117,6 +117,18 @@ impl Core {
         Ok(Mended { parked_anew: draft.commit.parked.len() - before })
     }
 
+    /// Lists a row anew that an older version may have listed otherwise.
+    ///
+    /// # Errors
+    /// The infrastructure's fault.
+    pub fn relist(&self, draft: &mut Draft, store: &dyn Rows, kind: Kind, key: &Arc<str>) -> Result<(), Fault> {
+        let slot = self.step(draft, store).slot(kind, key)?.clone();
+        if slot.before.as_ref().is_some_and(|row| !row.former_tags().is_empty()) {
+            draft.rows.insert((kind, key.clone()), Slot { changed: true, ..slot });
+        }
+        Ok(())
+    }
+
     /// Puts rows of a view that were built anew in the place of those that differ from them. A row that has changed since
     /// it was built is left for later; as events only ever add changes, equal counts mean equal histories.
     ///

@@ -34,14 +34,14 @@ impl Toss {
     }
 
     /// What a charge of this key has come to. An open window has come to nothing yet, whether its capture was never asked for,
-    /// failed, or is still on its way: asked for again under the one key of all attempts, it goes on.
+    /// failed, or is still on its way: asked for again under the one key of all attempts, it goes on. Nor is an end without
+    /// money believed here: another attempt of ours may have opened a window of its own, and of both only one is shown.
     pub(super) async fn charged(&self, key: &str) -> Option<Answer> {
         match self.find(key).await {
             Found::Nothing => None,
             Found::Payment(payment) => match seen(&payment, key, Won(payment.total_amount)) {
                 Seen::Captured => Some(Answer::Approved),
-                Seen::Over(reason, _) => Some(Answer::Declined(reason)),
-                Seen::Open(_) => None,
+                Seen::Open(_) | Seen::Over(..) => None,
                 Seen::Strange => {
                     self.complain(key, "the payment over there is not understood");
                     Some(Answer::Undecided)

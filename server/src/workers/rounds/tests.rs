@@ -13,6 +13,7 @@ use std::{
     collections::BTreeSet,
     sync::{Mutex, atomic::AtomicBool, atomic::Ordering::Relaxed},
 };
+use tokio::sync::Semaphore;
 use tokio_stream::wrappers::ReceiverStream;
 
 /// A turn: which row, at which try, and because of which event.
@@ -26,6 +27,8 @@ struct Desk {
     tried: mpsc::UnboundedSender<Tried>,
     /// Whether a row is done once it was tried.
     is_done: AtomicBool,
+    /// What it takes to try one.
+    turns: Semaphore,
 }
 
 impl Due for Arc<Desk> {
@@ -48,6 +51,7 @@ impl Worker for Desk {
 
     async fn work(&self, key: &str, attempt: u32, due: Option<Position>) -> bool {
         self.tried.send((key.to_owned(), attempt, due.map(|position| position.seq))).unwrap();
+        self.turns.acquire().await.unwrap().forget();
         let is_done = self.is_done.load(Relaxed);
         if is_done {
             self.rows.lock().unwrap().remove(key);
@@ -75,6 +79,7 @@ impl Stage {
             is_mine: AtomicBool::new(true),
             tried: sender,
             is_done: AtomicBool::new(true),
+            turns: Semaphore::new(100),
         });
         let (commits, heard) = mpsc::channel(4);
         let (share, shared) = watch::channel(Share::default());
@@ -159,21 +164,32 @@ async fn what_another_replica_looked_after_is_taken_over_with_its_share() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_became_due_while_it_was_worked_on_has_another_turn_with_its_own_event() {
+async fn what_becomes_due_once_more_has_another_turn_with_its_own_event() {
     let mut stage = Stage::open().await;
+    stage.desk.turns.forget_permits(100);
     let batch: Batch = vec![happened("a", 1, voided()), happened("a", 2, voided())].into();
-    stage.desk.is_done.store(false, Relaxed);
     stage.commits.send(Ok(batch)).await.unwrap();
     assert_eq!(stage.next().await, tried("a", 0, Some(1)), "the two of one batch are one turn");
+    // It is being worked on, and has been read already.
     stage.commits.send(Ok(vec![happened("a", 3, voided())].into())).await.unwrap();
-    // It slept, and is woken by what is new.
-    assert_eq!(stage.next().await, tried("a", 1, Some(3)));
+    assert_eq!(stage.next().await, None, "one turn at a time");
+    stage.desk.turns.add_permits(1);
+    assert_eq!(stage.next().await, tried("a", 0, Some(3)));
+    // It is not done, and sleeps: news wakes it.
+    stage.desk.is_done.store(false, Relaxed);
+    stage.desk.turns.add_permits(1);
+    assert_eq!(stage.next().await, tried("a", 1, None));
+    stage.desk.turns.add_permits(1);
+    tokio::task::yield_now().await;
+    stage.commits.send(Ok(vec![happened("a", 4, voided())].into())).await.unwrap();
+    assert_eq!(stage.next().await, tried("a", 2, Some(4)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_ends_with_its_commits() {
-    let Stage { commits, mut tried, desk, .. } = Stage::open().await;
+    let Stage { desk, commits, share, nudge, mut tried } = Stage::open().await;
     drop(desk);
     drop(commits);
     assert_eq!(tried.recv().await, None, "it holds nothing any more");
+    drop((share, nudge));
 }
