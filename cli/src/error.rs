@@ -135,6 +135,14 @@ impl Failure {
         self.problem.as_ref().map_or("", |p| p.code.as_str())
     }
 
+    /// What scripts read: the exit code, the server's problem word for word if it was one, and what people are told.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "exit": self.exit.code(), "code": self.problem.as_ref().map(|problem| &problem.code), "what": self.what, "why": self.why,
+            "hint": self.hint, "problem": self.problem,
+        })
+    }
+
     /// The lines that people read.
     pub fn lines(&self, lang: Lang) -> Vec<String> {
         let mut lines = vec![format!("{}: {}", lang.pick("오류", "error"), self.what)];
@@ -214,6 +222,16 @@ mod tests {
         let failure = Failure::new(Exit::Failed, "x").why("y").hint("z");
         assert_eq!(failure.lines(Lang::Ko).len(), 3);
         assert_eq!(failure.lines(Lang::En), ["error: x", "  reason: y", "  next: z"]);
+    }
+
+    #[test]
+    fn a_script_reads_all_that_people_read() {
+        let own = Failure::usage("x").hint("z").json();
+        let wanted = serde_json::json!({ "exit": 2, "code": null, "what": "x", "why": null, "hint": "z", "problem": null });
+        assert_eq!(own, wanted);
+        let problem = Problem::new(Code::NotFound, Lang::En, None);
+        let told = Failure::from(problem.clone()).json();
+        assert_eq!((&told["exit"], &told["code"], &told["problem"]), (&3.into(), &"not_found".into(), &serde_json::json!(problem)));
     }
 
     #[test]

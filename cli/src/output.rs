@@ -170,10 +170,13 @@ impl Output {
         drop(io::stderr().write_all(b"\x07"));
     }
 
-    /// Says what went wrong, in three lines, and the problem itself to a reader of JSON.
+    /// Says what went wrong: in three lines to people, in one object to a reader of JSON.
     pub fn failure(&self, failure: &Failure) {
         if failure.what.is_empty() {
             return;
+        }
+        if matches!(self.format, Some(Format::Json | Format::Jsonl)) {
+            return raw_error(&format!("{}\n", failure.json()));
         }
         let mut err = anstream::stderr().lock();
         for (i, line) in failure.lines(self.lang).iter().enumerate() {
@@ -181,10 +184,6 @@ impl Output {
                 Some((head, rest)) if i == 0 => drop(writeln!(err, "\x1b[1;31m{head}\x1b[0m:{rest}")),
                 _ => drop(writeln!(err, "{line}")),
             }
-        }
-        if matches!(self.format, Some(Format::Json | Format::Jsonl)) {
-            let problem = failure.problem.as_ref().and_then(|p| serde_json::to_string(p).ok());
-            drop(problem.map(|text| writeln!(err, "{text}")));
         }
     }
 

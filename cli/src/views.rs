@@ -80,12 +80,7 @@ pub fn order(reply: &Reply, lang: Lang) -> Result<Sheet, Failure> {
         .with(lang.pick("상태", "Status"), order.status.label(lang))
         .with(lang.pick("메뉴", "Dishes"), dishes(&order.basket))
         .with(lang.pick("합계", "Total"), total(&order.basket, lang));
-    if let Some(change) = &order.change {
-        card.field(lang.pick("변경 요청", "Asked for"), format!("{}  {}", dishes(change), won(change.total, lang)));
-    }
-    if let Some(left) = &order.offer {
-        card.field(lang.pick("가게 제안", "Offered"), offer(&order.basket, left, lang));
-    }
+    open(&mut card, &order.basket, order.change.as_ref(), order.offer.as_ref(), lang);
     for (name, value) in [
         (lang.pick("요청", "Note"), order.cook_note.map(|n| n.to_string())),
         (lang.pick("라이더", "Rider"), order.rider.map(|r| r.to_string())),
@@ -97,6 +92,16 @@ pub fn order(reply: &Reply, lang: Lang) -> Result<Sheet, Failure> {
         card.field(lang.pick("최근", "Latest"), tell_step(last, lang).line());
     }
     Ok(card)
+}
+
+/// What is asked for instead of an order's dishes, by the customer and by the store.
+fn open(card: &mut Sheet, basket: &Basket, change: Option<&Basket>, left: Option<&Basket>, lang: Lang) {
+    if let Some(change) = change {
+        card.field(lang.pick("변경 요청", "Asked for"), format!("{}  {}", dishes(change), won(change.total, lang)));
+    }
+    if let Some(left) = left {
+        card.field(lang.pick("가게 제안", "Offered"), offer(basket, left, lang));
+    }
 }
 
 /// What would be left of an order, and what would go back.
@@ -123,9 +128,7 @@ pub fn my_page(reply: &Reply, lang: Lang) -> Result<Sheet, Failure> {
         .with(lang.pick("메뉴", "Dishes"), dishes(&page.basket))
         .with(lang.pick("합계", "Total"), total(&page.basket, lang))
         .with(lang.pick("결제", "Paid"), won(page.paid, lang));
-    if let Some(left) = &page.offer {
-        card.field(lang.pick("가게 제안", "Offered"), offer(&page.basket, left, lang));
-    }
+    open(&mut card, &page.basket, page.change.as_ref(), page.offer.as_ref(), lang);
     if page.refunded != Won::ZERO {
         card.field(lang.pick("환불", "Refunded"), won(page.refunded, lang));
     }

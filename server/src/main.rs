@@ -1,7 +1,10 @@
 //! `baemin-server`: reads the configuration, starts, says where it listens, and stops on a signal.
 
 use server::{config::Config, start};
-use std::{io::Write, process::ExitCode};
+use std::{
+    io::{IsTerminal, Write},
+    process::ExitCode,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::{EnvFilter, fmt};
 
@@ -16,7 +19,8 @@ const FILTER: &str = "warn,lapin=off";
 async fn main() -> ExitCode {
     let config = Config::read(std::env::args_os()).unwrap_or_else(|e| e.exit());
     let filter = EnvFilter::try_from_env("BAEMIN_LOG").unwrap_or_else(|_| EnvFilter::new(FILTER));
-    fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let is_seen = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    fmt().with_env_filter(filter).with_ansi(is_seen).with_writer(std::io::stderr).init();
     match serve(&config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {

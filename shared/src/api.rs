@@ -297,6 +297,9 @@ pub struct RefusedRefund {
     pub reason: Reason,
     /// When it was refused first.
     pub since_ms: Millis,
+    /// Under which names the provider knows what is refused, one for each refund.
+    #[serde(default)]
+    pub references: Vec<String>,
 }
 
 /// A refund that the provider refuses, in the list that operators read.
@@ -454,6 +457,9 @@ pub struct MyPage {
     pub status: order::Status,
     /// What, and for how much.
     pub basket: Basket,
+    /// What was asked for instead, while that is not settled.
+    #[serde(default)]
+    pub change: Option<Basket>,
     /// What would be left if the store's offer to leave out what is sold out were accepted.
     #[serde(default)]
     pub offer: Option<Basket>,

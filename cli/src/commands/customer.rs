@@ -162,7 +162,7 @@ pub async fn run(ctx: &Context, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Order(order) => return place::order(ctx, order).await,
         Command::Reorder { which, how } => {
-            return place::reorder(ctx, which.order.unwrap_or(OrderArg::Last), how).await;
+            return place::reorder(ctx, which.order, how).await;
         }
         Command::Pay(which) => return money::pay(ctx, which).await,
         Command::Cancel { which, reason } => return money::cancel(ctx, which, reason).await,

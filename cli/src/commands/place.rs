@@ -195,8 +195,8 @@ pub async fn order(ctx: &Context, order: Order) -> Result<Exit, Failure> {
 }
 
 /// `baemin customer reorder`
-pub async fn reorder(ctx: &Context, order: OrderArg, how: How) -> Result<Exit, Failure> {
-    let order = orders::resolve(ctx, Some(order), Side::Customer).await?;
+pub async fn reorder(ctx: &Context, order: Option<OrderArg>, how: How) -> Result<Exit, Failure> {
+    let order = orders::resolve(ctx, order, Side::Customer).await?;
     let shown: OrderShown = ctx.get(&format!("/orders/{order}")).await?.read()?;
     let again = |line: Line| Wish { item: line.item, quantity: line.quantity, options: line.options };
     let items = shown.basket.lines.into_iter().map(again).collect();

@@ -30,7 +30,12 @@ pub fn within(hours: Option<Hours>, at_ms: Millis) -> bool {
     if from <= to { (from..to).contains(&now) } else { now >= from || now < to }
 }
 
-/// True when the store takes orders at this time.
+/// True when the store takes orders at this time: it is open, and its kitchen has places at all.
+pub fn takes_orders(store: &Profile, at_ms: Millis) -> bool {
+    is_open(store, at_ms) && store.capacity.get() > 0
+}
+
+/// True when the store's door is open at this time.
 pub fn is_open(store: &Profile, at_ms: Millis) -> bool {
     store.door == Door::Open && within(store.hours, at_ms)
 }

@@ -1,4 +1,4 @@
-//! An order's story: what each of its events adds, for whoever tells it, and which offer is open after it.
+//! An order's story: what each of its events adds, for whoever tells it, and which change or offer is open after it.
 
 use shared::{
     api::Step,
@@ -49,6 +49,15 @@ pub fn step(event: &order::Event, status: order::Status, version: u64) -> Step {
         _ => None,
     };
     Step { version, event: name.into(), status, at_ms: event.at_ms(), reason, amount, eta_ms }
+}
+
+/// The dishes that are asked for instead after an event, until that is settled or the order ends.
+pub fn change(asked: Option<Basket>, event: &order::Event, status: Status) -> Option<Basket> {
+    match event {
+        order::Event::ChangeRequested { basket, .. } | order::Event::OfferAccepted { basket, .. } => Some(basket.clone()),
+        order::Event::Changed { .. } | order::Event::ChangeRefused { .. } => None,
+        _ => asked.filter(|_| !status.is_final()),
+    }
 }
 
 /// The store's offer that is open after an event. It lapses by itself: with the start of cooking, with the order's end, and

@@ -448,28 +448,31 @@ fn listed_before(row: &Row) -> BTreeSet<Tag> {
     .collect()
 }
 
+/// A command of a payment that is thrown, about one of so many movements.
+fn any_of_payment(dice: &mut Dice, movements: usize) -> payment::Command {
+    use payment::Command as C;
+    let (order, customer, movement) = (order_id(), customer_id(), 1 + dice.below(movements) as u32);
+    match dice.below(25) {
+        0..4 => C::Request { order, customer, amount: Won(20_000), means: order::Means::Card },
+        4..10 => C::Approve { movement },
+        10..12 => C::Decline { movement, reason: Reason::Declined },
+        12..14 => C::Refund { order, customer, reason: Reason::Unsaid },
+        14..18 => C::Adjust { total: Won(10_000 + 5_000 * dice.below(5) as i64) },
+        18..20 => C::GiveUp { movement },
+        20 => C::RefuseRefund { movement, reason: Reason::Declined },
+        _ => C::ConfirmRefund { movement },
+    }
+}
+
 #[test]
 fn rows_of_an_older_version_are_listed_as_those_of_this_one_once_they_have_changed() {
-    use payment::Command as C;
-    let (order, customer) = (order_id(), customer_id());
     let mut moved = 0;
-    for seed in 0..5_000 {
+    for seed in 0..10_000 {
         let mut dice = Dice::new(seed + 1);
         let (mut row, upgrade) = (Row::empty(Kind::Payment).unwrap(), dice.below(12));
         let mut listed = BTreeSet::new();
         for step in 0..15 {
-            let movement = 1 + dice.below(4) as u32;
-            let command = match dice.below(20) {
-                0..5 => C::Request { order, customer, amount: Won(20_000), means: order::Means::Card },
-                5..9 => C::Approve { movement },
-                9..11 => C::Decline { movement, reason: Reason::Declined },
-                11..13 => C::Refund { order, customer, reason: Reason::Unsaid },
-                13..16 => C::Adjust { total: Won(10_000 + 5_000 * dice.below(5) as i64) },
-                16 => C::GiveUp { movement },
-                17 => C::RefuseRefund { movement, reason: Reason::Declined },
-                _ => C::ConfirmRefund { movement },
-            };
-            let events = send(&row, &ask("", command)).unwrap();
+            let events = send(&row, &ask("", any_of_payment(&mut dice, 4))).unwrap();
             let before = row.clone();
             row = after(row, &events);
             if step < upgrade {
@@ -491,27 +494,15 @@ fn rows_of_an_older_version_are_listed_as_those_of_this_one_once_they_have_chang
 
 #[test]
 fn money_is_conserved() {
-    use payment::Command as C;
     let operator = person(AccountId(Bits([9; 10])), Role::Operator);
-    let (order, customer) = (order_id(), customer_id());
     let (mut lost, mut refunded, mut adjusted) = (0, 0, 0);
     for seed in 0..20_000 {
         let mut dice = Dice::new(seed + 1);
         let (mut row, mut bank, mut over) = (Row::empty(Kind::Payment).unwrap(), Bank::default(), false);
         let mut ledger: BTreeMap<String, Row> = BTreeMap::new();
         for _ in 0..30 {
-            let movement = 1 + dice.below(6) as u32;
-            let command = match dice.below(25) {
-                0..4 => C::Request { order, customer, amount: Won(20_000), means: order::Means::Card },
-                4..10 => C::Approve { movement },
-                10..12 => C::Decline { movement, reason: Reason::Declined },
-                12 => C::Refund { order, customer, reason: Reason::Unsaid },
-                13..18 => C::Adjust { total: Won(10_000 + 5_000 * dice.below(5) as i64) },
-                18..20 => C::GiveUp { movement },
-                20 => C::RefuseRefund { movement, reason: Reason::Declined },
-                _ => C::ConfirmRefund { movement },
-            };
-            over |= matches!(command, C::Refund { .. });
+            let command = any_of_payment(&mut dice, 6);
+            over |= matches!(command, payment::Command::Refund { .. });
             let events = send(&row, &ask("", command)).unwrap();
             row = after(row, &events);
             for event in &events {
@@ -575,7 +566,8 @@ fn a_refused_refund_is_told_once_and_stays_due_until_it_goes_back() {
     assert_eq!(told, 0, "the same again is nothing new");
     let (row, told) = say(row, refuse(Reason::NotPaid), NOON_MS + 3);
     assert_eq!(told, 1, "another reason is");
-    let refused = serde_json::json!({ "amount": 20_000, "reason": "not_paid", "since_ms": NOON_MS + 1 });
+    let names = [format!("{}-2", order_id())];
+    let refused = serde_json::json!({ "amount": 20_000, "reason": "not_paid", "since_ms": NOON_MS + 1, "references": names });
     assert_eq!((listed(&row), seen(&row, &operator), due(&row)), (Some(NOON_MS + 1), refused, vec![(2, true)]));
     assert_eq!(seen(&row, &person(customer_id().account(), Role::Customer)), serde_json::Value::Null);
 
@@ -636,6 +628,18 @@ fn nothing_is_ordered_for_nothing() {
     let price = |wishes: &[order::Wish]| domain::order::pricing::price(&store, wishes, NOON_MS);
     assert_eq!(price(&[wish]), Err(Refusal::BelowMinimum { minimum: Won(1) }));
     assert_eq!(price(&[]), Err(Refusal::BelowMinimum { minimum: Won(1) }));
+}
+
+/// A kitchen without a place takes no order, however open its door is.
+#[test]
+fn nothing_is_ordered_where_no_place_can_be_free() {
+    let wish = order::Wish { item: dish().name, quantity: Count::new(1).unwrap(), options: vec![] };
+    let with = |places| {
+        let capacity = store::Capacity::new(places).unwrap();
+        domain::order::pricing::price(&store::Profile { capacity, ..profile() }, std::slice::from_ref(&wish), NOON_MS)
+            .map(|basket| basket.lines.len())
+    };
+    assert_eq!((with(0), with(1)), (Err(Refusal::StoreClosed {}), Ok(1)));
 }
 
 /// What is left out is left out whole, the rest costs what it cost, and something is left.

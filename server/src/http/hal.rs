@@ -52,7 +52,7 @@ fn opened(app: &App, caller: &Caller, row: &Row, mut shown: Shown) -> Shown {
         (Shown::Delivery(delivery), _) => delivery.contact = unseal(delivery.contact.take()),
         (Shown::Customer(customer), _) => customer.contact = unseal(customer.contact.take()),
         (Shown::Notice(shown), Row::Notice(Some(known))) => shown.text = notification::text::say(&known.notice, caller.lang),
-        (Shown::Storefront(store), _) => store.open_now = domain::clock::is_open(&store.profile, caller.at_ms),
+        (Shown::Storefront(store), _) => store.open_now = domain::clock::takes_orders(&store.profile, caller.at_ms),
         _ => {}
     }
     shown

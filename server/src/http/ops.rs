@@ -244,6 +244,9 @@ async fn reconciled(app: &App, date: Option<&str>) -> Result<Value, Trouble> {
         Some(date) => day_of(date).ok_or(Trouble::Edge(Code::InvalidParameter, Some("date: a day such as 2026-11-21 is wanted".into())))?,
         None => domain::clock::day(now_ms()) - 1,
     };
+    if day > domain::clock::day(now_ms()) {
+        return Err(Trouble::Edge(Code::InvalidParameter, Some(format!("date: {} has not begun", date.unwrap_or_default()))));
+    }
     let pay = app.pay.as_ref().ok_or(Code::NotFound)?;
     let said = reconcile::report(&app.engine, pay.till.provider(), day).await;
     let report = said.map_err(|why| match why {

@@ -290,7 +290,7 @@ fn nearby(app: &App, caller: &Caller, kind: Kind, query: &Query, page: Page) -> 
             let Row::Storefront(profile) = &*stored.row else { continue };
             let distance = here.map(|here| geo::distance_km(here, profile.at));
             let fits = distance.is_none_or(|distance| distance <= km) && profile.name.to_lowercase().contains(&wanted);
-            if fits && (!only_open || domain::clock::is_open(profile, caller.at_ms)) {
+            if fits && (!only_open || domain::clock::takes_orders(profile, caller.at_ms)) {
                 found.push((distance, profile.clone()));
             }
         }
@@ -300,7 +300,7 @@ fn nearby(app: &App, caller: &Caller, kind: Kind, query: &Query, page: Page) -> 
     });
     let total = found.len() as u64;
     let items = found.into_iter().skip(page.offset() as usize).take(page.size as usize).map(|(distance, profile)| {
-        let (key, open_now) = (profile.store.to_string(), domain::clock::is_open(&profile, caller.at_ms));
+        let (key, open_now) = (profile.store.to_string(), domain::clock::takes_orders(&profile, caller.at_ms));
         let distance_km = distance.map(rounded);
         hal::written(app, caller, kind, &key, Shown::Storefront(shared::api::StorefrontShown { profile, open_now, distance_km }))
     });

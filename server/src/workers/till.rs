@@ -138,7 +138,8 @@ impl Till {
         let (permit, again) = self.admit(&ask.key)?;
         let key = ask.key.clone();
         let answer = self.call(permit, self.exchange(ask, way, again, is_wanted)).await;
-        if answer.as_ref().is_none_or(is_decided) {
+        // What is not wanted may have been done all the same: it stays remembered until that is known.
+        if answer.as_ref().is_some_and(is_decided) {
             self.forget(&key);
         }
         answer

@@ -6,6 +6,7 @@ use crate::{
     sse::{Ask, Frame},
 };
 use serde_json::{Value, json};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// A dish with an option.
@@ -15,7 +16,7 @@ pub const COLA: &str = "콜라";
 /// What only the rider at the door may read.
 pub const PHONE: &str = "010-7777-1234";
 /// What only the rider at the door may read.
-pub const DOOR: &str = "서울 강남구 비밀로 77, 현관 4321";
+pub const DOOR: &str = "서울 강남구 비밀로 77, 현관 암구호";
 
 /// How far an order is led.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,6 +56,20 @@ pub struct Cast {
 }
 
 impl Cast {
+    /// Reads something until it is so.
+    pub async fn becomes(&self, path: &str, who: &Person, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let waited = tokio::time::timeout(PATIENCE, async {
+            loop {
+                let read = self.house.get(path, who).await;
+                if read.is_good() && is_so(&read.json()) {
+                    return read.json();
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        waited.await.unwrap_or_else(|_| panic!("never: {what}"))
+    }
+
     pub async fn gather() -> Self {
         Self::gather_in(House::open().await).await
     }

@@ -23,8 +23,10 @@ async fn all_that_is_told(cast: &Cast, who: &Person, order: &str) -> String {
 }
 
 fn is_contact_in(told: &str) -> bool {
-    // The last part of the door: an escape or another order of fields must not hide it.
-    told.contains(PHONE) || told.contains("비밀로") || told.contains("4321")
+    // Parts of the door, and the bare digits of the phone: another order of fields or another spelling must not hide them.
+    // None of them can be a part of an id or of a time.
+    let digits = PHONE.replace('-', "");
+    [PHONE, &digits, "비밀로", "암구호"].iter().any(|part| told.contains(part))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

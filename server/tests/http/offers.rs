@@ -1,9 +1,8 @@
 //! A dish is sold out: the store offers to leave it out, the customer takes what is left and gets the rest back, or not.
 
 use crate::cast::{COLA, Cast, FRIED, Stage};
-use crate::harness::{Answer, PATIENCE, Person};
+use crate::harness::{Answer, Person};
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// Two chickens for 21,000 each, a coke for 2,000, and 3,000 for bringing them.
 const ALL: i64 = 47_000;
@@ -16,20 +15,6 @@ impl Cast {
 
     async fn shown(&self, order: &str, who: &Person) -> Value {
         self.house.get(&format!("/orders/{order}"), who).await.ok()
-    }
-
-    /// Reads something until it is so.
-    async fn becomes(&self, path: &str, who: &Person, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        let waited = tokio::time::timeout(PATIENCE, async {
-            loop {
-                let read = self.house.get(path, who).await;
-                if read.is_good() && is_so(&read.json()) {
-                    return read.json();
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        });
-        waited.await.unwrap_or_else(|_| panic!("never: {what}"))
     }
 
     async fn pays(&self, order: &str, captured: i64, refunded: i64) {

@@ -1,7 +1,7 @@
 //! Orders whose payment is kept for later: what their customer is told, and that they are settled once.
 
 use crate::{
-    cast::{Cast, Stage},
+    cast::{Cast, FRIED, Stage},
     harness::{House, PATIENCE, Person},
 };
 use futures_util::{FutureExt, future::BoxFuture};
@@ -162,6 +162,25 @@ async fn an_order_is_kept_while_the_breaker_is_open_and_settled_once_when_it_is_
     assert!(breaker["refused"].as_u64().is_some() && breaker["process"] == look["process"] && look["process"].is_string(), "{look}");
     let nonsense = json!({ "force": "ajar", "reason": "?" });
     cast.house.put("/ops/payment/breaker", &cast.operator, &nonsense).await.is_problem(400, "invalid_body");
+}
+
+/// What is asked for instead is on the customer's page while its payment is kept, and not any longer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dearer_change_is_shown_until_its_payment_has_settled_it() {
+    let cast = Cast::gather().await;
+    let order = cast.place().await;
+    let page = format!("/myPages/{order}");
+    let before = cast.paid(&order, "paid").await["captured"].as_i64().unwrap();
+    cast.until("ticket", &order, "opened").await;
+    cast.force("open").await;
+    let wish = json!({ "items": [{ "item": FRIED, "quantity": 5, "options": [] }] });
+    cast.house.put(&format!("/orders/{order}/change"), &cast.kim, &wish).await;
+    let waits = cast.becomes(&page, &cast.kim, "the change on the page", |page| !page["change"].is_null()).await;
+    let dearer = waits["change"]["total"].as_i64().unwrap();
+    assert!(dearer > before && waits["basket"]["total"] == before && waits["status"] == "change_requested", "{waits}");
+    cast.force("release").await;
+    let done = cast.becomes(&page, &cast.kim, "no change on the page", |page| page["change"].is_null()).await;
+    assert_eq!((&done["basket"]["total"], &done["status"]), (&json!(dearer), &json!("placed")), "{done}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -465,13 +484,13 @@ async fn the_ledger_agrees_with_the_provider_and_a_hole_in_either_is_found() {
     assert_eq!((&of(&kept)["ledger"]["charges"]["won"], &of(&kept)["provider"]["charges"]["won"]), (&json!(paid), &json!(0)), "{said}");
     assert_eq!(of("somebody-else-1")["provider"]["charges"]["won"], 700, "{said}");
 
-    // Other days have nothing, and what is no day is refused.
-    for other in ["2024-02-29", "1970-01-01", "9999-12-30"] {
+    // Other days have nothing; what is no day, or has not begun, is refused.
+    for other in ["2024-02-29", "1970-01-01"] {
         let said = report(other).await;
         assert_eq!((&said["date"], &said["orders"], &said["agrees"]), (&json!(other), &json!(0), &json!(true)), "{said}");
     }
     assert_eq!(cast.house.get("/ops/payment/reconciliation", &cast.operator).await.ok()["orders"], 0, "yesterday");
-    for wrong in ["", "today", "2026-02-30", "2026-1-1", "2026-11-21T10:00", "99999-01-01", "-999999-01", "%00"] {
+    for wrong in ["", "today", "9999-12-30", "2026-02-30", "2026-1-1", "2026-11-21T10:00", "99999-01-01", "-999999-01", "%00"] {
         let path = format!("/ops/payment/reconciliation?date={wrong}");
         cast.house.get(&path, &cast.operator).await.is_problem(400, "invalid_parameter");
     }

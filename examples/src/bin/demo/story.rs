@@ -243,7 +243,14 @@ fn capacity(stage: &mut Stage) -> Told<()> {
     stage.run("choi", "customer inbox", 0)?;
     stage.run("lee", &format!("store reject {first} --reason '마감'"), 0)?;
     refunded(stage, "kim", &first, 21_000)?;
+    stage.run("lee", "store capacity 0", 0)?;
+    stage.becomes("a kitchen that takes nothing looks closed", "kim", "customer stores", |list| {
+        let stores = list["_embedded"]["storefronts"].as_array().cloned().unwrap_or_default();
+        stores.iter().any(|s| s["capacity"] == 0 && s["door"] == "open" && s["open_now"] == false)
+    })?;
+    stage.run("kim", &format!("customer order --store {STORE} --item 후라이드=1"), 5)?;
     stage.run("lee", "store capacity 10", 0)?;
+    stage.becomes("and is open again", "kim", "customer stores --open", |list| list["page"]["totalElements"] == 1)?;
     Ok(())
 }
 

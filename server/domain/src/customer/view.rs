@@ -36,6 +36,7 @@ impl View for MyPages {
                 let Some(mut story) = page.story.take().or_else(|| begin(event)) else { return Some(page) };
                 let step = story::step(event, event.status().unwrap_or(story.status), version);
                 (story.status, story.eta_ms) = (step.status, step.eta_ms.or(story.eta_ms));
+                story.change = story::change(story.change.take(), event, step.status);
                 story.offer = story::offer(story.offer.take(), event, step.status);
                 if let order::Event::Changed { basket, .. } = event {
                     story.basket = basket.clone();
@@ -70,6 +71,7 @@ fn begin(event: &order::Event) -> Option<MyPage> {
         store_name: about.store_name.clone(),
         status: order::Status::PendingPayment,
         basket: basket.clone(),
+        change: None,
         offer: None,
         eta_ms: None,
         paid: Won::ZERO,

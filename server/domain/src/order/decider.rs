@@ -186,21 +186,20 @@ impl Decider for Order {
             E::Delayed { eta_ms, .. } => o.eta_ms = Some(*eta_ms),
             E::CancelRequested { .. } => (o.under, o.cancelling) = (o.status, true),
             E::CancelRefused { .. } => o.cancelling = false,
-            E::ChangeRequested { basket, .. } => (o.under, o.change) = (o.status, Some(basket.clone())),
-            E::Changed { basket, .. } => (o.basket, o.change) = (basket.clone(), None),
-            E::ChangeRefused { .. } => o.change = None,
+            E::ChangeRequested { .. } => o.under = o.status,
+            E::Changed { basket, .. } => o.basket = basket.clone(),
             E::OfferMade { .. } => o.answered = None,
-            E::OfferAccepted { basket, .. } => (o.under, o.change, o.answered) = (o.status, Some(basket.clone()), Some(true)),
+            E::OfferAccepted { .. } => (o.under, o.answered) = (o.status, Some(true)),
             E::OfferDeclined { .. } => o.answered = Some(false),
             E::Picked { rider, .. } => o.rider = Some(*rider),
             E::Released { .. } => o.rider = None,
             // A wish that was not settled ends with the order.
-            E::Rejected { .. } | E::Cancelled { .. } | E::PaymentFailed { .. } | E::Completed { .. } => {
-                (o.cancelling, o.change) = (false, None)
-            }
+            E::Rejected { .. } | E::Cancelled { .. } | E::PaymentFailed { .. } | E::Completed { .. } => o.cancelling = false,
             E::Placed { .. } | E::Paid { .. } | E::Started { .. } | E::Cooked { .. } | E::Delivered { .. } => {}
+            E::ChangeRefused { .. } => {}
         }
         o.status = event.status().unwrap_or(o.status);
+        o.change = story::change(o.change.take(), event, o.status);
         o.offer = story::offer(o.offer.take(), event, o.status);
         let step = story::step(event, o.status, o.timeline.len() as u64 + 1);
         o.timeline.push(step);

@@ -17,7 +17,7 @@ const LEAST: Won = Won(1);
 /// # Errors
 /// Refuses what the store does not offer now, less than it brings, and more than can be paid at once.
 pub fn price(store: &Profile, wishes: &[Wish], at_ms: Millis) -> Result<Basket, Refusal> {
-    if !clock::is_open(store, at_ms) {
+    if !clock::takes_orders(store, at_ms) {
         return Err(Refusal::StoreClosed {});
     }
     if wishes.len() > NewOrder::MAX_ITEMS {

@@ -156,8 +156,9 @@ impl State {
         let (order, _) = self.of?;
         let (_, reason, since_ms) = self.refused.first()?;
         let refunds = self.refunds.iter().filter(|(movement, _)| self.refusal_of(*movement).is_some());
-        let amount = refunds.map(|(_, amount)| *amount).sum();
-        Some(RefusedRefundOf { order, refused: RefusedRefund { amount, reason: reason.clone(), since_ms: *since_ms } })
+        let amount = refunds.clone().map(|(_, amount)| *amount).sum();
+        let references = refunds.map(|(movement, _)| provider_key(order, *movement, 0)).collect();
+        Some(RefusedRefundOf { order, refused: RefusedRefund { amount, reason: reason.clone(), since_ms: *since_ms, references } })
     }
 
     /// Why the provider refuses a refund, if it does.
