@@ -179,7 +179,7 @@ pub fn language(args: &[String], configured: Option<Lang>) -> Lang {
 }
 
 /// The parser's complaint, in the three lines of every failure.
-pub fn complaint(error: &clap::Error, lang: Lang) -> String {
+pub fn complaint(error: &clap::Error, lang: Lang) -> Failure {
     use clap::error::ErrorKind::*;
     let (ko, en) = match error.kind() {
         MissingRequiredArgument => ("빠진 값이 있어요", "something is missing"),
@@ -189,7 +189,7 @@ pub fn complaint(error: &clap::Error, lang: Lang) -> String {
         MissingSubcommand => ("명령을 골라 주세요", "a command is missing"),
         ArgumentConflict => ("함께 쓸 수 없어요", "these do not go together"),
         TooManyValues | TooFewValues | WrongNumberOfValues => ("값의 수가 맞지 않아요", "not that many values"),
-        _ => return error.render().to_string(),
+        _ => return Failure::usage(error.render().to_string().trim_end()),
     };
     let said = |kinds: &[ContextKind]| -> Vec<String> { kinds.iter().filter_map(|k| error.get(*k)).map(ToString::to_string).collect() };
     let subject = said(&[ContextKind::InvalidArg, ContextKind::InvalidSubcommand, ContextKind::InvalidValue]).join(" ");
@@ -198,7 +198,14 @@ pub fn complaint(error: &clap::Error, lang: Lang) -> String {
     let better = if better.is_empty() { "--help".to_owned() } else { better.join(", ") };
     let mut failure = Failure::usage(format!("{}: {subject}", lang.pick(ko, en))).hint(better);
     failure.why = source.map(|text| say(&text, lang).to_owned());
-    failure.lines(lang).join("\n") + "\n"
+    failure
+}
+
+/// Whether a command line that could not be read asks for JSON.
+pub fn wants_json(args: &[String]) -> bool {
+    let is_json = |word: &str| matches!(word, "json" | "jsonl");
+    let is_joined = |arg: &String| ["--output=", "-o=", "-o"].iter().any(|flag| arg.strip_prefix(flag).is_some_and(is_json));
+    args.iter().any(is_joined) || args.windows(2).any(|two| matches!(two[0].as_str(), "-o" | "--output") && is_json(&two[1]))
 }
 
 #[cfg(test)]
@@ -256,9 +263,19 @@ mod tests {
     #[test]
     fn complaints_speak_the_language_of_the_reader() {
         let error = tree(Lang::Ko).try_get_matches_from(["baemin", "custmer"]).unwrap_err();
+        let complaint = |error: &clap::Error, lang: Lang| complaint(error, lang).lines(lang).join("\n");
         assert!(complaint(&error, Lang::Ko).starts_with("오류: 모르는 명령이에요: custmer"));
-        assert_eq!(complaint(&error, Lang::En), "error: unknown command: custmer\n  next: customer\n");
+        assert_eq!(complaint(&error, Lang::En), "error: unknown command: custmer\n  next: customer");
         let error = tree(Lang::Ko).try_get_matches_from(["baemin", "status", "show", "abc"]).unwrap_err();
         assert!(complaint(&error, Lang::Ko).contains("이유: 주문 번호") && complaint(&error, Lang::En).contains("reason: an order id"));
+    }
+
+    #[test]
+    fn a_script_that_is_not_understood_is_answered_in_json() {
+        let asks = |line: &str| wants_json(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        for line in ["baemin bogus -o json", "baemin -ojson bogus", "baemin --output=jsonl bogus", "baemin --output json"] {
+            assert!(asks(line), "{line}");
+        }
+        assert!(!asks("baemin bogus -o table") && !asks("baemin json"));
     }
 }

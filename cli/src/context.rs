@@ -23,8 +23,6 @@ use std::{
     time::Duration,
 };
 
-/// Commands that a server suggests about the order that it was asked about.
-const OF_ORDER: [&str; 4] = ["status show", "status watch", "customer pay-status", "store reject"];
 /// A faster answer needs no spinner.
 const PATIENCE: Duration = Duration::from_millis(300);
 
@@ -49,7 +47,8 @@ pub struct Context {
     pub profile: Profile,
     yes: bool,
     no_input: bool,
-    prefix: String,
+    /// How a command line begins that works when it is typed here.
+    pub prefix: String,
     farewell: Farewell,
 }
 
@@ -111,27 +110,22 @@ impl Context {
 
     /// Reads.
     pub async fn get(&self, path: &str) -> Result<Reply, Failure> {
-        self.typed(path, self.wait(self.client.get(path)).await)
+        about(path, self.wait(self.client.get(path)).await)
     }
 
     /// Reads, with parameters.
     pub async fn get_with(&self, path: &str, query: &[(&str, String)]) -> Result<Reply, Failure> {
-        self.typed(path, self.wait(self.client.get_with(path, query)).await)
+        about(path, self.wait(self.client.get_with(path, query)).await)
     }
 
     /// Creates.
     pub async fn post(&self, path: &str, body: &impl Serialize) -> Result<Reply, Failure> {
-        self.typed(path, self.wait(self.client.post(path, body)).await)
+        about(path, self.wait(self.client.post(path, body)).await)
     }
 
     /// Moves.
     pub async fn put(&self, path: &str, body: &impl Serialize) -> Result<Reply, Failure> {
-        self.typed(path, self.wait(self.client.put(path, body)).await)
-    }
-
-    /// A failure with a hint that works when it is typed: the server knows neither the profile nor what we call the order.
-    fn typed<T>(&self, path: &str, answer: Result<T, Failure>) -> Result<T, Failure> {
-        answer.map_err(|failure| Failure { hint: failure.hint.as_deref().map(|hint| completed(hint, &self.prefix, path)), ..failure })
+        about(path, self.wait(self.client.put(path, body)).await)
     }
 
     /// True when somebody can be asked.
@@ -229,27 +223,11 @@ impl Context {
     }
 }
 
-/// A server's hint with the profile's name in its command, and the order of this path behind it.
-fn completed(hint: &str, prefix: &str, path: &str) -> String {
-    let Some((said, command)) = hint.split_once("baemin ") else { return hint.to_owned() };
-    let order = path.split('/').find(|part| OrderId::parse(part).is_some()).filter(|_| OF_ORDER.contains(&command));
-    [said, prefix, " ", command].into_iter().chain(order.into_iter().flat_map(|order| [" ", order])).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hints_of_a_server_can_be_typed() {
-        let path = "/orders/ord_0123456789abcdef/cancel";
-        for (hint, told) in [
-            ("See where it stands: baemin status show", "See where it stands: baemin --profile kim status show ord_0123456789abcdef"),
-            ("메뉴를 확인해 주세요: baemin customer menu", "메뉴를 확인해 주세요: baemin --profile kim customer menu"),
-            ("Add a dish.", "Add a dish."),
-        ] {
-            assert_eq!(completed(hint, "baemin --profile kim", path), told);
-        }
-        assert_eq!(completed("baemin status show", "baemin", "/orders"), "baemin status show");
-    }
+/// What was answered; a failure suggests something about the order of this path.
+fn about<T>(path: &str, answer: Result<T, Failure>) -> Result<T, Failure> {
+    let order = path.split('/').find(|part| OrderId::parse(part).is_some());
+    answer.map_err(|failure| match order {
+        Some(order) => failure.about(order),
+        None => failure,
+    })
 }

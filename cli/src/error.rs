@@ -130,6 +130,21 @@ impl Failure {
         self
     }
 
+    /// Names the order in what a server suggests, which knows what it was asked and not what was typed.
+    #[must_use]
+    pub fn about(mut self, order: &str) -> Self {
+        self.hint = self.hint.map(|hint| hint.replace("ORDER", order));
+        self
+    }
+
+    /// Names the profile in the command that is suggested, unless it is named already.
+    #[must_use]
+    pub fn typed(mut self, prefix: &str) -> Self {
+        let has_it = |hint: &str| hint.contains(&format!("{prefix} "));
+        self.hint = self.hint.map(|hint| if has_it(&hint) { hint } else { hint.replacen("baemin ", &format!("{prefix} "), 1) });
+        self
+    }
+
     /// The server's word for what happened, or nothing.
     pub fn code(&self) -> &str {
         self.problem.as_ref().map_or("", |p| p.code.as_str())
@@ -222,6 +237,16 @@ mod tests {
         let failure = Failure::new(Exit::Failed, "x").why("y").hint("z");
         assert_eq!(failure.lines(Lang::Ko).len(), 3);
         assert_eq!(failure.lines(Lang::En), ["error: x", "  reason: y", "  next: z"]);
+    }
+
+    #[test]
+    fn what_is_suggested_can_be_typed() {
+        let typed = |hint: &str| Failure::usage("x").hint(hint).about("ord_1").typed("baemin --profile kim").hint.unwrap_or_default();
+        assert_eq!(typed("See: baemin status show ORDER"), "See: baemin --profile kim status show ord_1");
+        assert_eq!(typed("메뉴: baemin customer menu STORE"), "메뉴: baemin --profile kim customer menu STORE");
+        assert_eq!(typed("baemin --profile kim login"), "baemin --profile kim login");
+        assert_eq!(typed("Add a dish."), "Add a dish.");
+        assert_eq!(Failure::usage("x").hint("baemin login").typed("baemin").hint.as_deref(), Some("baemin login"));
     }
 
     #[test]

@@ -199,7 +199,22 @@ fn reconciled(stage: &Stage) {
     assert_eq!((&json["agrees"], &json["date"]), (&false.into(), &today.to_string().into()), "{json}");
     ends(stage, "ops", "ops reconcile --date yesterday", 2);
     ends(stage, "kim", "ops reconcile", 4);
+    for (line, exit, code) in [
+        ("ops reconcile -o json", 4, Value::from("forbidden")),
+        ("customer show -o json", 2, Value::Null),
+        ("customer pey last -o json", 2, Value::Null),
+    ] {
+        told_to_a_script(stage, line, exit, &code);
+    }
     refused(stage);
+}
+
+/// A script reads why a command failed in one object, whoever refused it, and nothing else.
+fn told_to_a_script(stage: &Stage, line: &str, exit: i32, code: &Value) {
+    let ended = stage.command("kim", line).output().unwrap();
+    let told: Value = serde_json::from_slice(&ended.stderr).unwrap();
+    assert_eq!((ended.status.code(), &told["exit"], &told["code"]), (Some(exit), &exit.into(), code), "{line}: {told}");
+    assert_eq!((&told["problem"]["code"], told["what"].is_string(), ended.stdout.is_empty()), (code, true, true), "{line}: {told}");
 }
 
 /// The provider does not give back what it has not taken, and an operator sees it, in the list and in the order's story.

@@ -297,9 +297,20 @@ pub struct RefusedRefund {
     pub reason: Reason,
     /// When it was refused first.
     pub since_ms: Millis,
-    /// Under which names the provider knows what is refused, one for each refund.
+    /// What of it is taken from which charge.
     #[serde(default)]
-    pub references: Vec<String>,
+    pub parts: Vec<RefusedPart>,
+}
+
+/// A part of a refund that the provider refuses, as the provider knows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct RefusedPart {
+    /// The refund's name.
+    pub refund: String,
+    /// The name of the charge from which it is taken.
+    pub charge: String,
+    /// How much.
+    pub amount: Won,
 }
 
 /// A refund that the provider refuses, in the list that operators read.

@@ -122,8 +122,8 @@ impl Code {
                 (("이름이나 비밀번호가 맞지 않아요", "다시 확인해 주세요"), ("Name or password is wrong.", "Check both and try again."))
             }
             Code::Forbidden => (
-                ("이 역할로는 할 수 없어요", "다른 프로필로 해 주세요: baemin profile use"),
-                ("Not in your role.", "Use another profile: baemin profile use"),
+                ("이 역할로는 할 수 없어요", "다른 프로필로 해 주세요: baemin profile use NAME"),
+                ("Not in your role.", "Use another profile: baemin profile use NAME"),
             ),
             Code::NotFound => {
                 (("찾을 수 없어요", "번호를 확인해 주세요"), ("There is no such thing here.", "Check the id; a list shows what is yours."))

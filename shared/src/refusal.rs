@@ -172,18 +172,21 @@ impl Refusal {
             Refusal::NotFound {} => ("번호를 확인해 주세요", "Check the id; a list shows what is yours."),
             Refusal::Exists {} => ("이미 있는 것을 조회해 주세요", "Read what is there."),
             Refusal::TooLate { .. } | Refusal::TooEarly { .. } | Refusal::Locked { .. } | Refusal::NoOffer {} => {
-                ("상태를 확인해 주세요: baemin status show", "See where it stands: baemin status show")
+                ("상태를 확인해 주세요: baemin status show ORDER", "See where it stands: baemin status show ORDER")
             }
             Refusal::StoreClosed {} => {
                 ("다른 가게를 찾아보세요: baemin customer stores --open", "Look for another: baemin customer stores --open")
             }
             Refusal::SoldOut { .. } | Refusal::UnknownDish { .. } | Refusal::UnknownChoice { .. } => {
-                ("메뉴를 확인해 주세요: baemin customer menu", "See the menu: baemin customer menu")
+                ("메뉴를 확인해 주세요: baemin customer menu STORE", "See the menu: baemin customer menu STORE")
             }
             Refusal::BelowMinimum { .. } => ("메뉴를 더 담아 주세요", "Add a dish."),
             Refusal::TooExpensive { .. } => ("나누어 주문해 주세요", "Split the order."),
-            Refusal::NothingLeft {} => ("주문을 거절해 주세요: baemin store reject", "Reject the order instead: baemin store reject"),
-            Refusal::OfferOpen {} => ("답을 기다려 주세요: baemin status watch", "Wait for the answer: baemin status watch"),
+            Refusal::NothingLeft {} => (
+                "주문을 거절해 주세요: baemin store reject ORDER --reason '..'",
+                "Reject the order instead: baemin store reject ORDER --reason '..'",
+            ),
+            Refusal::OfferOpen {} => ("답을 기다려 주세요: baemin status watch ORDER", "Wait for the answer: baemin status watch ORDER"),
             Refusal::TicketStands { .. } | Refusal::NotOrdered { .. } => {
                 ("주문전표를 확인해 주세요: baemin store tickets", "See the tickets: baemin store tickets")
             }
@@ -192,15 +195,15 @@ impl Refusal {
             Refusal::TakenBy { .. } | Refusal::DeliveryOver {} => {
                 ("다른 배달을 찾아보세요: baemin rider nearby", "Look for another: baemin rider nearby")
             }
-            Refusal::OffShift {} => ("근무를 시작해 주세요: baemin rider on", "Go on shift: baemin rider on"),
+            Refusal::OffShift {} => ("근무를 시작해 주세요: baemin rider on --at LAT,LNG", "Go on shift: baemin rider on --at LAT,LNG"),
             Refusal::TooManyJobs { .. } | Refusal::StillCarrying { .. } => {
                 ("진행 중인 배달: baemin rider jobs", "Deliver first: baemin rider jobs")
             }
-            Refusal::NotDelivered {} => ("배달을 기다려 주세요: baemin status watch", "Wait for it: baemin status watch"),
+            Refusal::NotDelivered {} => ("배달을 기다려 주세요: baemin status watch ORDER", "Wait for it: baemin status watch ORDER"),
             Refusal::AlreadyReviewed {} | Refusal::NotReviewed {} => ("리뷰를 확인해 주세요", "See the reviews."),
             Refusal::TooMany { .. } => ("먼저 줄여 주세요", "Remove one first."),
             Refusal::AlreadyPaid {} | Refusal::NothingDue {} => {
-                ("결제를 확인해 주세요: baemin customer pay-status", "See the payment: baemin customer pay-status")
+                ("결제를 확인해 주세요: baemin customer pay-status ORDER", "See the payment: baemin customer pay-status ORDER")
             }
         };
         lang.pick(ko, en)

@@ -297,7 +297,7 @@ async fn review(ctx: &Context, which: Which, stars: Option<Stars>, text: Option<
         _ => return Err(ctx.missing("--stars, --text", "customer review ORDER --stars 5 --text '..'")),
     };
     let order = orders::resolve(ctx, which.order, Side::Customer).await?;
-    let reply = ctx.post("/reviews", &NewReview { order, stars, text }).await?;
+    let reply = ctx.post("/reviews", &NewReview { order, stars, text }).await.map_err(|failure| failure.about(&order.to_string()))?;
     match ctx.out.format() {
         Format::Table => ctx.out.line(&format!("{order}  {stars}/5"))?,
         _ => ctx.out.one(&reply, "order", || Ok(crate::table::Sheet::card()))?,

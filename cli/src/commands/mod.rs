@@ -63,7 +63,10 @@ fn complain(error: &clap::Error, args: &[String], lang: Lang) -> Exit {
             },
         );
     }
-    output::raw_error(&args::complaint(error, lang));
+    let failure = args::complaint(error, lang);
+    // What was asked for is not known when it was not understood; that a script reads is.
+    let format = args::wants_json(args).then_some(output::Format::Json);
+    Output::new(format, lang, false, output::Color::Auto).failure(&failure);
     Exit::Usage
 }
 
@@ -94,7 +97,7 @@ async fn run(
         _ => false,
     };
     let ctx = Context::new(cli.global, lang, home?, config?, makes_profile, farewell)?;
-    match cli.command {
+    let ended = match cli.command {
         Command::Customer(command) => customer::run(&ctx, command).await,
         Command::Store(command) => store::run(&ctx, command).await.map(done),
         Command::Rider(command) => rider::run(&ctx, command).await.map(done),
@@ -105,7 +108,8 @@ async fn run(
         Command::Account(command) => account::run(&ctx, command).await.map(done),
         Command::Profile(command) => profile::run(&ctx, command).map(done),
         Command::Completions { .. } | Command::ExitCodes | Command::Help { .. } => Ok(Exit::Done),
-    }
+    };
+    ended.map_err(|failure| failure.typed(&ctx.prefix))
 }
 
 fn completions(shell: clap_complete::Shell, lang: Lang) -> Result<(), Failure> {

@@ -91,7 +91,7 @@ pub enum Command {
     },
     /// 주문수용량 | How many tickets may be open at once
     Capacity {
-        /// 동시에 받을 주문 수 | The number of tickets
+        /// 동시에 받을 주문 수 (0이면 받지 않음) | The number of tickets; 0 takes none
         #[arg(value_parser = parse::count::<0, 1000>)]
         number: Capacity,
         #[command(flatten)]
@@ -363,6 +363,15 @@ async fn set(ctx: &Context, which: Which, verb: &str, body: Value) -> Result<(),
         _ => ("저장했어요", "Saved.", "store show"),
     };
     ctx.out.done(ctx.t(ko, en));
+    if profile.door == Door::Open && profile.capacity.get() == 0 {
+        let what = ctx.t(
+            "  주문수용량이 0이라 주문을 받지 않아요. 고객에게는 영업종료로 보여요",
+            "  The capacity is 0, so no order is taken; customers see the store as closed.",
+        );
+        ctx.out.note(what);
+        ctx.next("store capacity 10");
+        return Ok(());
+    }
     ctx.next(next);
     Ok(())
 }

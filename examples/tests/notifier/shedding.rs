@@ -200,6 +200,26 @@ impl Notifier for Without {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn that_an_order_waits_for_its_payment_is_told_only_when_it_does() {
+    let way = Arc::new(Without("pending_payment", Mutex::default()));
+    let house = open(vec![way.clone()]);
+    let key = |name: &str| format!("{}.customer.{name}.inbox", OrderId(Bits([1; 10])));
+    // One is paid at once, as most are: of that it waited there is nothing to tell.
+    house.queue(key("pending_payment"), Topic::PendingPayment { total: Won(9_000) }).await;
+    house.queue(key("placed"), Topic::Placed { total: Won(9_000) }).await;
+    house.all_done().await;
+    assert_eq!((house.outcome(&key("pending_payment")), *way.1.lock().unwrap()), ((None, Some(Omitted::Stale)), 0));
+    assert_eq!(house.outcome(&key("placed")), (Some(Way::Webhook), None));
+    // Another waits indeed.
+    let (way, began) = (Arc::new(Slow::default()), Instant::now());
+    let house = open(vec![way.clone()]);
+    house.queue(key("pending_payment"), Topic::PendingPayment { total: Won(9_000) }).await;
+    house.all_done().await;
+    assert_eq!(house.outcome(&key("pending_payment")), (Some(Way::Webhook), None));
+    assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn that_an_order_waits_for_its_payment_is_not_told_after_it_was_paid() {
     let way = Arc::new(Without("pending_payment", Mutex::default()));
     let house = open(vec![way.clone()]);

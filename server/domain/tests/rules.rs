@@ -5,7 +5,7 @@
 
 mod given;
 
-use domain::{Row, Tag};
+use domain::{Row, Tag, order::pricing};
 use given::{Ask, after, ask, asks, given, person, samples, send, states};
 use samples::*;
 use shared::{
@@ -337,7 +337,7 @@ fn an_order_never_goes_back_and_ends_once() {
                 assert!(offer.is_none() || waits, "seed {seed}: an offer is open while the order is {status:?}");
                 let told: MyPage = serde_json::from_value(serde_json::to_value(page.as_ref().unwrap().show(&customer)).unwrap()).unwrap();
                 assert_eq!((told.status, told.timeline.len() as u64), (status, version), "seed {seed}: the page tells another story");
-                assert_eq!(told.offer, offer, "seed {seed}: the page shows another offer");
+                assert_eq!((told.offer, told.change), (offer.clone(), change), "seed {seed}: the page shows another offer or change");
                 offers += u32::from(offer.is_some());
             }
         }
@@ -566,8 +566,8 @@ fn a_refused_refund_is_told_once_and_stays_due_until_it_goes_back() {
     assert_eq!(told, 0, "the same again is nothing new");
     let (row, told) = say(row, refuse(Reason::NotPaid), NOON_MS + 3);
     assert_eq!(told, 1, "another reason is");
-    let names = [format!("{}-2", order_id())];
-    let refused = serde_json::json!({ "amount": 20_000, "reason": "not_paid", "since_ms": NOON_MS + 1, "references": names });
+    let part = serde_json::json!({ "refund": format!("{}-2", order_id()), "charge": format!("{}-1", order_id()), "amount": 20_000 });
+    let refused = serde_json::json!({ "amount": 20_000, "reason": "not_paid", "since_ms": NOON_MS + 1, "parts": [part] });
     assert_eq!((listed(&row), seen(&row, &operator), due(&row)), (Some(NOON_MS + 1), refused, vec![(2, true)]));
     assert_eq!(seen(&row, &person(customer_id().account(), Role::Customer)), serde_json::Value::Null);
 
@@ -625,21 +625,26 @@ fn nothing_is_ordered_for_nothing() {
     let free = store::Dish { price: Price::new(0).unwrap(), choices: vec![], ..dish() };
     let store = store::Profile { menu: vec![free], minimum: Won::ZERO, delivery_fee: Won::ZERO, ..profile() };
     let wish = order::Wish { item: dish().name, quantity: Count::new(1).unwrap(), options: vec![] };
-    let price = |wishes: &[order::Wish]| domain::order::pricing::price(&store, wishes, NOON_MS);
+    let price = |wishes: &[order::Wish]| pricing::order(&store, wishes, NOON_MS);
     assert_eq!(price(&[wish]), Err(Refusal::BelowMinimum { minimum: Won(1) }));
     assert_eq!(price(&[]), Err(Refusal::BelowMinimum { minimum: Won(1) }));
 }
 
-/// A kitchen without a place takes no order, however open its door is.
+/// A store that is closed, or has no place in its kitchen, takes no order; what is on its wall may be changed.
 #[test]
-fn nothing_is_ordered_where_no_place_can_be_free() {
+fn nothing_new_is_ordered_where_none_is_taken() {
     let wish = order::Wish { item: dish().name, quantity: Count::new(1).unwrap(), options: vec![] };
-    let with = |places| {
-        let capacity = store::Capacity::new(places).unwrap();
-        domain::order::pricing::price(&store::Profile { capacity, ..profile() }, std::slice::from_ref(&wish), NOON_MS)
-            .map(|basket| basket.lines.len())
-    };
-    assert_eq!((with(0), with(1)), (Err(Refusal::StoreClosed {}), Ok(1)));
+    let capacity = |places| store::Capacity::new(places).unwrap();
+    for (store, takes) in [
+        (store::Profile { capacity: capacity(1), ..profile() }, true),
+        (store::Profile { capacity: capacity(0), ..profile() }, false),
+        (store::Profile { door: store::Door::Paused, ..profile() }, false),
+        (store::Profile { door: store::Door::Closed, ..profile() }, false),
+    ] {
+        let changed = pricing::price(&store, std::slice::from_ref(&wish)).unwrap();
+        let placed = pricing::order(&store, std::slice::from_ref(&wish), NOON_MS);
+        assert_eq!(placed, if takes { Ok(changed) } else { Err(Refusal::StoreClosed {}) }, "{store:?}");
+    }
 }
 
 /// What is left out is left out whole, the rest costs what it cost, and something is left.
@@ -686,6 +691,6 @@ fn a_row_from_before_offers_is_read() {
     assert_eq!(Row::read(Kind::Order, &kept).unwrap(), order);
     let page = domain::project(Kind::MyPage, None, &samples::events()[0].1, 1).unwrap();
     let mut kept = serde_json::to_value(&page).unwrap();
-    forget(&mut kept["story"], "offer");
+    ["offer", "change"].iter().for_each(|field| forget(&mut kept["story"], field));
     assert_eq!(Row::read(Kind::MyPage, &kept).unwrap(), page);
 }

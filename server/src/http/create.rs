@@ -223,7 +223,7 @@ fn seal(app: &App, caller: &Caller, contact: &Contact) -> Result<shared::Sealed,
 /// An order, priced from the store's own menu.
 fn place(app: &App, caller: &Caller, order: OrderId, wanted: &NewOrder) -> Result<Order, Trouble> {
     let store = storefront(app, wanted.store)?;
-    let basket = domain::order::pricing::price(&store, &wanted.items, caller.at_ms)?;
+    let basket = domain::order::pricing::order(&store, &wanted.items, caller.at_ms)?;
     let about = order::About {
         order,
         customer: CustomerId(caller.account()?.0),

@@ -157,7 +157,7 @@ fn prepare(app: &App, caller: &Caller, kind: Kind, stored: &Stored, verb: &str, 
             let wanted: NewItems = verbs::json(body)?;
             let Some(Shown::Order(shown)) = stored.row.show(&caller.actor) else { return Err(Refusal::NotFound {}.into()) };
             let store = storefront(app, shown.store)?;
-            let basket = domain::order::pricing::price(&store, &wanted.items, caller.at_ms)?;
+            let basket = domain::order::pricing::price(&store, &wanted.items)?;
             Ok(order::Command::Change { basket }.into())
         }
         (Kind::Customer, "set_contact") => {

@@ -148,6 +148,8 @@ impl Worker for Mandatory {
 
     async fn work(&self, key: &str, attempt: u32, due: Option<Position>) -> bool {
         match self.0.queued(key) {
+            // It sleeps until it is worth telling, and holds no place meanwhile.
+            Ok(Some(Queued { told, .. })) if now_ms() - told.at_ms < news::kept_back_ms(&told.topic) => false,
             Ok(Some(queued)) => self.0.tell(key, &queued, attempt, due).await,
             Ok(None) => true,
             Err(()) => false,
@@ -284,7 +286,7 @@ impl Notify {
     /// Whether something later has overtaken it, or it is progress too old to be news.
     fn is_stale(&self, key: &str, told: &Notice) -> bool {
         let age_ms = now_ms() - told.at_ms;
-        if age_ms < news::FRESH_MS {
+        if age_ms < news::fresh_ms(&told.topic) {
             return false;
         }
         let reader = key.split('.').nth(1).unwrap_or_default();

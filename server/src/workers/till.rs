@@ -12,9 +12,9 @@ use crate::{
     provider::{Answer, Ask, Provider},
     random::random,
 };
+use quick_cache::unsync::Cache;
 use shared::Millis;
 use std::{
-    collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -23,8 +23,9 @@ use tokio::{sync::watch, time::Instant};
 /// When a call is given up. A card company answers in well under a second, and what takes longer than one counts as slow
 /// at that moment; the rest is patience, since whatever is given up must be asked about once more.
 const CALL: Duration = Duration::from_secs(3);
-/// Keys without an answer that are remembered: some minutes of failures at a thousand orders a second. One that is
-/// forgotten is asked under its old key without a look first, which the provider takes for what it is, a repeat.
+/// Keys without an answer that are remembered: some minutes of failures at a thousand orders a second. Beyond that the
+/// oldest go, such as those that another replica has settled. One that is forgotten is asked under its old key without a
+/// look first, which the provider takes for what it is, a repeat.
 const MAX_OPEN: usize = 65_536;
 /// What is looked up to learn whether the provider is well: no movement has this name, and to say so it must look.
 const CHECK: &str = "baemin-health-check";
@@ -63,7 +64,7 @@ struct Inner {
     breaker: Breaker,
     budget: Budget,
     /// Keys that were asked about and have no answer.
-    open: HashSet<String>,
+    open: Cache<String, ()>,
     state: State,
     since_ms: Millis,
     forced_by: String,
@@ -88,7 +89,7 @@ impl Till {
         let inner = Inner {
             breaker: Breaker::new(config),
             budget: Budget::new(),
-            open: HashSet::new(),
+            open: Cache::new(MAX_OPEN),
             state: State::Closed,
             since_ms: now_ms(),
             forced_by: String::new(),
@@ -172,7 +173,7 @@ impl Till {
     fn admit(&self, key: &str) -> Option<(Permit, bool)> {
         let mut inner = self.lock();
         let now_ms = self.clock_ms();
-        let again = inner.open.contains(key);
+        let again = inner.open.contains_key(key);
         // The few probes of a breaker that is half open cost nothing: it bounds them itself.
         let has_price = again && inner.breaker.state(now_ms) != State::HalfOpen;
         if has_price && !inner.budget.has(now_ms) {
@@ -188,9 +189,7 @@ impl Till {
                 }
                 inner.calls += 1;
                 inner.repeats += u64::from(again);
-                if inner.open.len() < MAX_OPEN {
-                    inner.open.insert(key.to_owned());
-                }
+                inner.open.insert(key.to_owned(), ());
                 Some((permit, again))
             }
             Err(_) => {

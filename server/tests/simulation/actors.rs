@@ -88,7 +88,7 @@ impl View<'_> {
     pub fn place(&self, rng: &mut Rng) -> Option<Request> {
         let (customer, shop) = (rng.pick(&self.cast.customers), rng.pick(&self.cast.shops));
         let profile = self.storefront(shop.store)?;
-        let basket = pricing::price(profile, &wishes(rng), self.now_ms).ok()?;
+        let basket = pricing::order(profile, &wishes(rng), self.now_ms).ok()?;
         let about = About {
             order: OrderId(bits(rng)),
             customer,
@@ -152,7 +152,7 @@ impl View<'_> {
     }
 
     fn other_basket(&self, rng: &mut Rng, seen: &OrderSeen) -> Option<Basket> {
-        pricing::price(self.storefront(seen.about.store)?, &wishes(rng), self.now_ms).ok()
+        pricing::price(self.storefront(seen.about.store)?, &wishes(rng)).ok()
     }
 
     fn kitchen(&self, rng: &mut Rng, mood: &Mood, id: OrderId, seen: &OrderSeen) -> Option<Request> {

@@ -11,7 +11,10 @@ use crate::{
     },
     times, views,
 };
-use shared::{Lang, api::RefusedRefundOf};
+use shared::{
+    Lang,
+    api::{RefusedPart, RefusedRefundOf},
+};
 
 /// Does it. That something is refused is no failure of the command: it is what was asked for.
 pub async fn run(ctx: &Context) -> Result<(), Failure> {
@@ -34,8 +37,8 @@ pub async fn run(ctx: &Context) -> Result<(), Failure> {
     if let Some(first) = refunds.first() {
         // What somebody gives back by hand, in the provider's console, is known by the reason that is written there.
         let by_hand = ctx.t(
-            "  Toss 콘솔에서 직접 환불하려면 취소 사유에 '환불 이름'을 그대로 써 주세요. 그래야 알아봐요",
-            "  Whoever gives it back by hand in Toss's console writes '환불 REFERENCE' there as the reason, so that it is recognised.",
+            "  Toss 콘솔에서 직접 환불하려면, 줄마다 그 결제에서 그 금액을 '환불 ‹환불›' 사유로 취소해 주세요. 그래야 알아봐요",
+            "  By hand, in Toss's console: for each row cancel just that amount of that payment, with the reason '환불 REFUND'.",
         );
         ctx.out.note(by_hand);
         ctx.next(&format!("ops saga {}", first.order));
@@ -49,11 +52,18 @@ fn sheet(refunds: &[RefusedRefundOf], lang: Lang) -> Sheet {
         ("금액", "AMOUNT", Right),
         ("이유", "REASON", Left),
         ("언제부터", "SINCE", Left),
-        ("이름", "REFERENCE", Left),
+        ("환불", "REFUND", Left),
+        ("결제", "PAYMENT", Left),
     ]);
     for RefusedRefundOf { order, refused } in refunds {
-        let (amount, reason) = (views::won(refused.amount, lang), words::refusal(&refused.reason, lang));
-        sheet.row([order.to_string(), amount, reason, times::full(refused.since_ms), refused.references.join(" ")]);
+        let (reason, since) = (words::refusal(&refused.reason, lang), times::full(refused.since_ms));
+        for RefusedPart { refund, charge, amount } in &refused.parts {
+            let (amount, reason, since) = (views::won(*amount, lang), reason.clone(), since.clone());
+            sheet.row([order.to_string(), amount, reason, since, refund.clone(), charge.clone()]);
+        }
+        if refused.parts.is_empty() {
+            sheet.row([order.to_string(), views::won(refused.amount, lang), reason, since, "-".into(), "-".into()]);
+        }
     }
     sheet
 }
@@ -67,13 +77,18 @@ mod tests {
     #[test]
     fn a_refused_refund_is_told_in_a_row() {
         let order = "ord_040g2081040g2081";
-        let item = json!({ "order": order, "amount": 20_000, "reason": "declined", "since_ms": 1_763_722_925_000_i64, "references": [format!("{order}-2")] });
+        let part = |n: u32, amount: i64| json!({ "refund": format!("{order}-3"), "charge": format!("{order}-{n}"), "amount": amount });
+        let parts = [part(2, 5_000), part(1, 15_000)];
+        let item = json!({ "order": order, "amount": 20_000, "reason": "declined", "since_ms": 1_763_722_925_000_i64, "parts": parts });
         let refunds: Vec<RefusedRefundOf> = serde_json::from_value(json!([item])).unwrap();
         let told = |lang: Lang| {
             let drawn = sheet(&refunds, lang).draw(lang, false);
-            drawn.lines().nth(1).unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
+            drawn.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
         };
-        assert_eq!(told(Lang::En), format!("{order} 20,000 won the provider declined 2025-11-21 20:02:05 {order}-2"));
-        assert_eq!(told(Lang::Ko), format!("{order} 20,000원 결제사가 거절했어요 2025-11-21 20:02:05 {order}-2"));
+        let row = |won: &str, why: &str, charge: u32| format!("{order} {won} {why} 2025-11-21 20:02:05 {order}-3 {order}-{charge}");
+        let why = "the provider declined";
+        assert_eq!(told(Lang::En), [row("5,000 won", why, 2), row("15,000 won", why, 1)]);
+        let why = "결제사가 거절했어요";
+        assert_eq!(told(Lang::Ko), [row("5,000원", why, 2), row("15,000원", why, 1)]);
     }
 }

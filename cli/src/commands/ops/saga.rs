@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn money_that_the_provider_owes_is_waited_for() {
-        let refused = RefusedRefund { amount: Won(20_000), reason: Reason::Declined, since_ms: 1_763_722_925_000, references: vec![] };
+        let refused = RefusedRefund { amount: Won(20_000), reason: Reason::Declined, since_ms: 1_763_722_925_000, parts: vec![] };
         let owed = Owed { refunding: Won(23_000), refused: Some(refused), unwanted: Some(Won(4_000)) };
         assert_eq!(
             owed.say(Lang::Ko),

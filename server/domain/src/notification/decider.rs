@@ -122,8 +122,8 @@ impl Decider for Notices {
                 vec![inbox(), tag(list, notice.at_ms)]
             }
             (Status::Sent, _) if known.awaits_report() => vec![inbox(), tag(REPORT, sent_at_ms.unwrap_or(notice.at_ms))],
-            // The inbox is a way that always leads somewhere.
-            (Status::Sent, _) | (Status::Skipped, Some(Omitted::Unreachable)) => vec![inbox()],
+            // The inbox is a way that always leads somewhere, and what is no news any more is still a part of the story.
+            (Status::Sent, _) | (Status::Skipped, Some(Omitted::Unreachable | Omitted::Stale)) => vec![inbox()],
             (Status::Skipped, _) => vec![],
         }
     }

@@ -12,14 +12,23 @@ use shared::{
 /// Nothing can be charged for nothing, so even without a minimum the dishes are worth a won.
 const LEAST: Won = Won(1);
 
-/// Prices the dishes of a wish.
+/// Prices the dishes of a new order.
 ///
 /// # Errors
-/// Refuses what the store does not offer now, less than it brings, and more than can be paid at once.
-pub fn price(store: &Profile, wishes: &[Wish], at_ms: Millis) -> Result<Basket, Refusal> {
+/// As [`price`]; and refuses every order of a store that takes none now.
+pub fn order(store: &Profile, wishes: &[Wish], at_ms: Millis) -> Result<Basket, Refusal> {
     if !clock::takes_orders(store, at_ms) {
         return Err(Refusal::StoreClosed {});
     }
+    price(store, wishes)
+}
+
+/// Prices the dishes of a wish. Whoever has an order may change it when the store takes no more of them: what is on its wall
+/// is cooked.
+///
+/// # Errors
+/// Refuses what the store does not offer now, less than it brings, and more than can be paid at once.
+pub fn price(store: &Profile, wishes: &[Wish]) -> Result<Basket, Refusal> {
     if wishes.len() > NewOrder::MAX_ITEMS {
         return Err(Refusal::TooMany { maximum: NewOrder::MAX_ITEMS as u32 });
     }

@@ -8,7 +8,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use shared::{
     Actor, CustomerId, Kind, Millis, OrderId, Refusal, Role, Stamp, Won,
-    api::{PaymentShown, RefusedRefund, RefusedRefundOf},
+    api::{PaymentShown, RefusedPart, RefusedRefund, RefusedRefundOf},
     order::{Means, Reason},
     payment::{Command, Event, Movement, Status},
 };
@@ -157,8 +157,11 @@ impl State {
         let (_, reason, since_ms) = self.refused.first()?;
         let refunds = self.refunds.iter().filter(|(movement, _)| self.refusal_of(*movement).is_some());
         let amount = refunds.clone().map(|(_, amount)| *amount).sum();
-        let references = refunds.map(|(movement, _)| provider_key(order, *movement, 0)).collect();
-        Some(RefusedRefundOf { order, refused: RefusedRefund { amount, reason: reason.clone(), since_ms: *since_ms, references } })
+        let named = |movement| provider_key(order, movement, 0);
+        let parts = refunds.flat_map(|(refund, _)| self.parts_of(*refund).into_iter().map(move |part| (*refund, part)));
+        let parts = parts.map(|(refund, part)| RefusedPart { refund: named(refund), charge: named(part.charge), amount: part.amount });
+        let parts = parts.collect();
+        Some(RefusedRefundOf { order, refused: RefusedRefund { amount, reason: reason.clone(), since_ms: *since_ms, parts } })
     }
 
     /// Why the provider refuses a refund, if it does.
