@@ -186,10 +186,10 @@ pub fn complaint(error: &clap::Error, lang: Lang) -> Failure {
         UnknownArgument => ("모르는 인자예요", "unknown argument"),
         InvalidValue | ValueValidation => ("잘못된 값이에요", "not a valid value"),
         InvalidSubcommand => ("모르는 명령이에요", "unknown command"),
-        MissingSubcommand => ("명령을 골라 주세요", "a command is missing"),
+        MissingSubcommand | DisplayHelpOnMissingArgumentOrSubcommand => ("명령을 골라 주세요", "a command is missing"),
         ArgumentConflict => ("함께 쓸 수 없어요", "these do not go together"),
         TooManyValues | TooFewValues | WrongNumberOfValues => ("값의 수가 맞지 않아요", "not that many values"),
-        _ => return Failure::usage(error.render().to_string().trim_end()),
+        _ => return Failure::usage(error.render().to_string().trim_start_matches("error: ").trim_end()),
     };
     let said = |kinds: &[ContextKind]| -> Vec<String> { kinds.iter().filter_map(|k| error.get(*k)).map(ToString::to_string).collect() };
     let subject = said(&[ContextKind::InvalidArg, ContextKind::InvalidSubcommand, ContextKind::InvalidValue]).join(" ");

@@ -140,7 +140,8 @@ impl Failure {
     /// Names the profile in the command that is suggested, unless it is named already.
     #[must_use]
     pub fn typed(mut self, prefix: &str) -> Self {
-        let has_it = |hint: &str| hint.contains(&format!("{prefix} "));
+        // Some name one already, and what is done to profiles is done in none of them.
+        let has_it = |hint: &str| ["baemin --profile ", "baemin profile "].iter().any(|begin| hint.contains(begin));
         self.hint = self.hint.map(|hint| if has_it(&hint) { hint } else { hint.replacen("baemin ", &format!("{prefix} "), 1) });
         self
     }
@@ -244,7 +245,9 @@ mod tests {
         let typed = |hint: &str| Failure::usage("x").hint(hint).about("ord_1").typed("baemin --profile kim").hint.unwrap_or_default();
         assert_eq!(typed("See: baemin status show ORDER"), "See: baemin --profile kim status show ord_1");
         assert_eq!(typed("메뉴: baemin customer menu STORE"), "메뉴: baemin --profile kim customer menu STORE");
-        assert_eq!(typed("baemin --profile kim login"), "baemin --profile kim login");
+        for kept in ["baemin --profile kim login", "baemin --profile NEW store register", "Another: baemin profile use NAME"] {
+            assert_eq!(typed(kept), kept);
+        }
         assert_eq!(typed("Add a dish."), "Add a dish.");
         assert_eq!(Failure::usage("x").hint("baemin login").typed("baemin").hint.as_deref(), Some("baemin login"));
     }

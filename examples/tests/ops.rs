@@ -201,6 +201,7 @@ fn reconciled(stage: &Stage) {
     ends(stage, "kim", "ops reconcile", 4);
     for (line, exit, code) in [
         ("ops reconcile -o json", 4, Value::from("forbidden")),
+        ("customer -o json", 2, Value::Null),
         ("customer show -o json", 2, Value::Null),
         ("customer pey last -o json", 2, Value::Null),
     ] {

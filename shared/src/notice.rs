@@ -143,7 +143,7 @@ pub enum Omitted {
     Unwanted,
     /// More waited than the ways can carry.
     Shed,
-    /// It is not news any more.
+    /// It is not news any more; the inbox has it.
     Stale,
     /// No way leads to its reader; the inbox has it.
     Unreachable,

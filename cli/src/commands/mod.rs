@@ -53,7 +53,8 @@ fn complain(error: &clap::Error, args: &[String], lang: Lang) -> Exit {
         return ended(output::raw(&error.render().ansi().to_string()));
     }
     let words: Vec<String> = args.iter().skip(1).take_while(|a| !a.starts_with('-')).cloned().collect();
-    if error.kind() == clap::error::ErrorKind::MissingSubcommand {
+    let wants_json = args::wants_json(args);
+    if is_bare(error) && !wants_json {
         // A noun without a verb: what there is to choose from is more use than that there is something to choose.
         return page(&words, lang).map_or_else(
             |f| f.exit,
@@ -65,9 +66,15 @@ fn complain(error: &clap::Error, args: &[String], lang: Lang) -> Exit {
     }
     let failure = args::complaint(error, lang);
     // What was asked for is not known when it was not understood; that a script reads is.
-    let format = args::wants_json(args).then_some(output::Format::Json);
+    let format = wants_json.then_some(output::Format::Json);
     Output::new(format, lang, false, output::Color::Auto).failure(&failure);
     Exit::Usage
+}
+
+/// A noun without a verb, or nothing at all; with a flag or a variable that is another kind of error than without.
+fn is_bare(error: &clap::Error) -> bool {
+    use clap::error::ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand};
+    matches!(error.kind(), MissingSubcommand | DisplayHelpOnMissingArgumentOrSubcommand)
 }
 
 fn ended(result: Result<(), Failure>) -> Exit {

@@ -184,6 +184,21 @@ fn notice_of(order: OrderId) -> Notice {
     Notice { order, store_name: None, to, channel: Channel::Inbox, topic: Topic::Cooking {}, at_ms: 0 }
 }
 
+/// A way that takes all, and keeps in mind when, and whether it may have been told before.
+#[derive(Default)]
+struct First(Mutex<Vec<(bool, Instant)>>);
+
+impl Notifier for First {
+    fn way(&self) -> Way {
+        Way::Webhook
+    }
+
+    fn send(&self, message: Message) -> BoxFuture<'_, Result<(), Fault>> {
+        self.0.lock().unwrap().push((message.again, Instant::now()));
+        std::future::ready(Ok(())).boxed()
+    }
+}
+
 /// A way that does not take one sort of notice.
 struct Without(&'static str, Mutex<usize>);
 
@@ -210,13 +225,18 @@ async fn that_an_order_waits_for_its_payment_is_told_only_when_it_does() {
     house.all_done().await;
     assert_eq!((house.outcome(&key("pending_payment")), *way.1.lock().unwrap()), ((None, Some(Omitted::Stale)), 0));
     assert_eq!(house.outcome(&key("placed")), (Some(Way::Webhook), None));
+    let inbox = Slice { offset: 0, limit: 9, newest_first: false };
+    let (rows, _) = house.engine.list(Kind::Notice, &format!("inbox:{}", AccountId(Bits([7; 10]))), inbox).unwrap();
+    assert_eq!(rows.len(), 2, "the inbox has both");
     // Another waits indeed.
-    let (way, began) = (Arc::new(Slow::default()), Instant::now());
+    let (way, began) = (Arc::new(First::default()), Instant::now());
     let house = open(vec![way.clone()]);
     house.queue(key("pending_payment"), Topic::PendingPayment { total: Won(9_000) }).await;
     house.all_done().await;
     assert_eq!(house.outcome(&key("pending_payment")), (Some(Way::Webhook), None));
-    assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
+    let heard = way.0.lock().unwrap().clone();
+    // Nothing was handed over before, so nobody has to look whether it was.
+    assert!(matches!(heard[..], [(false, at)] if at - began >= Duration::from_secs(2)), "{heard:?} from {began:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

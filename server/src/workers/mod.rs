@@ -158,6 +158,10 @@ fn count(engine: &Arc<Engine>, (kind, tag): (Kind, &'static str), name: &'static
 trait Worker: Send + Sync + 'static {
     /// Whether an event puts its row on the list.
     fn is_due(&self, recorded: &Recorded) -> bool;
+    /// How long a row that an event puts on the list is kept back before its first turn, if it is.
+    fn keeps_back(&self, _: &Recorded) -> Option<Duration> {
+        None
+    }
     /// Does what the row waits for; `due` is the event that put it on the list, if it is known. False when it must be
     /// tried again.
     fn work(&self, key: &str, attempt: u32, due: Option<Position>) -> impl Future<Output = bool> + Send;

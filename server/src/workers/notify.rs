@@ -18,9 +18,12 @@ use shared::{
     event::Position,
     notice::{self, Notice, Omitted, Outcome, Way},
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 use tokio::sync::Semaphore;
 
@@ -146,10 +149,15 @@ impl Worker for Mandatory {
         }
     }
 
+    fn keeps_back(&self, recorded: &Recorded) -> Option<Duration> {
+        match &recorded.event {
+            Event::Notice(notice::Event::Queued { notice }) => news::kept_back(&notice.topic),
+            _ => None,
+        }
+    }
+
     async fn work(&self, key: &str, attempt: u32, due: Option<Position>) -> bool {
         match self.0.queued(key) {
-            // It sleeps until it is worth telling, and holds no place meanwhile.
-            Ok(Some(Queued { told, .. })) if now_ms() - told.at_ms < news::kept_back_ms(&told.topic) => false,
             Ok(Some(queued)) => self.0.tell(key, &queued, attempt, due).await,
             Ok(None) => true,
             Err(()) => false,
@@ -286,7 +294,7 @@ impl Notify {
     /// Whether something later has overtaken it, or it is progress too old to be news.
     fn is_stale(&self, key: &str, told: &Notice) -> bool {
         let age_ms = now_ms() - told.at_ms;
-        if age_ms < news::fresh_ms(&told.topic) {
+        if age_ms < news::FRESH_MS && news::kept_back(&told.topic).is_none() {
             return false;
         }
         let reader = key.split('.').nth(1).unwrap_or_default();

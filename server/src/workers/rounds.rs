@@ -145,7 +145,11 @@ impl<D: Due, W: Worker> Rounds<D, W> {
     fn hear(&mut self, batch: &Batch) {
         let worker = self.worker.clone();
         for recorded in batch.iter().filter(|recorded| worker.is_due(recorded)) {
-            self.take(recorded.stream.as_str().into(), Why::Due(Some(recorded.position)));
+            let why = match worker.keeps_back(recorded) {
+                None => Why::Due(Some(recorded.position)),
+                Some(time) => Why::Later(recorded.position, Instant::now() + time),
+            };
+            self.take(recorded.stream.as_str().into(), why);
         }
     }
 

@@ -17,6 +17,8 @@ pub const KNOWN: usize = 65_536;
 pub enum Why {
     /// It is on the list; with the event that has put it there, if that was heard just now.
     Due(Option<Position>),
+    /// It was put on the list by this event just now, and has its first turn then.
+    Later(Position, Instant),
     /// Somebody wants it to be worked on now.
     Wanted,
 }
@@ -41,6 +43,8 @@ enum Stage {
 
 struct Row {
     stage: Stage,
+    /// Whether it has had a turn.
+    tried: bool,
     attempt: u32,
     pause: Duration,
     due: Option<Position>,
@@ -82,16 +86,24 @@ impl Rows {
     /// become due once more; one that is worked on then has another turn.
     pub fn take(&mut self, key: Arc<str>, why: Why, once: bool) -> Took {
         let is_full = self.known.len() >= KNOWN;
-        let due = if let Why::Due(due) = why { due } else { None };
+        let (due, later) = match why {
+            Why::Due(due) => (due, None),
+            Why::Later(due, until) => (Some(due), Some(until)),
+            Why::Wanted => (None, None),
+        };
         match self.known.entry(key.clone()) {
             Entry::Vacant(_) if is_full => return Took::Full,
             Entry::Vacant(free) => {
-                free.insert(Row { stage: Stage::Ready, attempt: 0, pause: self.pauses.0, due, once, again: false });
-                self.ready.push_back(key);
+                let stage = later.map_or(Stage::Ready, Stage::Asleep);
+                free.insert(Row { stage, tried: false, attempt: 0, pause: self.pauses.0, due, once, again: false });
+                match later {
+                    Some(until) => drop(self.asleep.insert((until, key))),
+                    None => self.ready.push_back(key),
+                }
                 return Took::It;
             }
             Entry::Occupied(mut known) => {
-                let is_news = matches!(why, Why::Wanted | Why::Due(Some(_)));
+                let is_news = matches!(why, Why::Wanted | Why::Due(Some(_)) | Why::Later(..));
                 let row = known.get_mut();
                 // It may be looked after here now.
                 row.once &= once;
@@ -116,7 +128,7 @@ impl Rows {
         }
         let key = self.ready.pop_front()?;
         let row = self.known.get_mut(&key)?;
-        row.stage = Stage::Working;
+        (row.stage, row.tried) = (Stage::Working, true);
         self.working += 1;
         Some(Turn { key, attempt: row.attempt, due: row.due.take(), once: row.once })
     }
@@ -196,7 +208,10 @@ impl Rows {
 
     fn wake(&mut self, key: &Arc<str>) {
         let Some(row) = self.known.get_mut(key) else { return };
-        (row.pause, row.attempt, row.stage) = ((row.pause * 2).min(self.pauses.1), row.attempt + 1, Stage::Ready);
+        row.stage = Stage::Ready;
+        if row.tried {
+            (row.pause, row.attempt) = ((row.pause * 2).min(self.pauses.1), row.attempt + 1);
+        }
         self.ready.push_back(key.clone());
     }
 }
@@ -248,6 +263,29 @@ mod tests {
             rows.take(key.into(), Why::Due(None), false);
         }
         assert_eq!(turns(&mut rows).len(), 2);
+    }
+
+    #[test]
+    fn who_is_kept_back_has_his_first_turn_then_as_if_it_were_now() {
+        let (mut rows, now) = (rows(), Instant::now());
+        let event = |seq| Position { context: shared::Context::Notification, partition: 0, seq };
+        assert_eq!(rows.take("a".into(), Why::Later(event(7), now + SECOND), false), Took::It);
+        // That it is on the list as well is nothing new.
+        assert_eq!(rows.take("a".into(), Why::Due(None), false), Took::Nothing);
+        assert_eq!((rows.has_next(), rows.first_wake()), (false, Some(now + SECOND)));
+        rows.wake_until(now + SECOND, |_| true);
+        let turn = rows.next().unwrap();
+        assert_eq!((turn.attempt, turn.due), (0, Some(event(7))));
+        rows.failed(&turn.key, now);
+        rows.wake_until(now + SECOND, |_| true);
+        let turn = rows.next().unwrap();
+        assert_eq!((turn.attempt, turn.due), (1, None));
+        // Another replica's by then, it is left to its list; wanted, it does not wait.
+        rows.take("b".into(), Why::Later(event(8), now + SECOND), false);
+        rows.wake_until(now + SECOND, |_| false);
+        rows.take("c".into(), Why::Later(event(9), now + SECOND), false);
+        rows.take("c".into(), Why::Wanted, false);
+        assert_eq!(turns(&mut rows), [super::tests::turn("c", 0)]);
     }
 
     #[test]

@@ -23,9 +23,9 @@ use tokio::{sync::watch, time::Instant};
 /// When a call is given up. A card company answers in well under a second, and what takes longer than one counts as slow
 /// at that moment; the rest is patience, since whatever is given up must be asked about once more.
 const CALL: Duration = Duration::from_secs(3);
-/// Keys without an answer that are remembered: some minutes of failures at a thousand orders a second. Beyond that the
-/// oldest go, such as those that another replica has settled. One that is forgotten is asked under its old key without a
-/// look first, which the provider takes for what it is, a repeat.
+/// Keys without an answer that are remembered: some minutes of failures at a thousand orders a second. Beyond that some
+/// go, those first that were asked about only once, such as what another replica has settled. One that is forgotten is
+/// asked under its old key without a look first, which the provider takes for what it is, a repeat.
 const MAX_OPEN: usize = 65_536;
 /// What is looked up to learn whether the provider is well: no movement has this name, and to say so it must look.
 const CHECK: &str = "baemin-health-check";

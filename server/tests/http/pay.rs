@@ -1,7 +1,8 @@
 //! Orders whose payment is kept for later: what their customer is told, and that they are settled once.
 
 use crate::{
-    cast::{Cast, FRIED, Stage},
+    bodies::contact,
+    cast::{Cast, DOOR, FRIED, PHONE, Stage},
     harness::{House, PATIENCE, Person},
 };
 use futures_util::{FutureExt, future::BoxFuture};
@@ -173,6 +174,13 @@ async fn a_dearer_change_is_shown_until_its_payment_has_settled_it() {
     let before = cast.paid(&order, "paid").await["captured"].as_i64().unwrap();
     cast.until("ticket", &order, "opened").await;
     cast.force("open").await;
+    // That the store takes no more orders is nothing to whoever has one.
+    let (store, front) = (&cast.store, format!("/storefronts/{}", cast.store));
+    cast.house.put(&format!("/stores/{store}/set_capacity"), &cast.park, &json!({ "capacity": 0 })).await.ok();
+    cast.becomes(&front, &cast.kim, "a store that takes nothing", |front| front["capacity"] == 0 && front["open_now"] == false).await;
+    let items = json!([{ "item": FRIED, "quantity": 1, "options": [] }]);
+    let new = json!({ "store": store, "contact": contact(PHONE, DOOR), "items": items });
+    cast.house.post("/orders", &cast.kim, &new).await.is_problem(409, "store_closed");
     let wish = json!({ "items": [{ "item": FRIED, "quantity": 5, "options": [] }] });
     cast.house.put(&format!("/orders/{order}/change"), &cast.kim, &wish).await;
     let waits = cast.becomes(&page, &cast.kim, "the change on the page", |page| !page["change"].is_null()).await;

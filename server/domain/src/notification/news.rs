@@ -1,23 +1,19 @@
 //! What is news: progress that something later has overtaken is not worth telling any more.
 
 use shared::{Millis, notice::Topic};
+use std::time::Duration;
 
 /// What happened so lately is told, whatever has happened since: people read one after the other.
 pub const FRESH_MS: Millis = 5_000;
 /// How long it is kept back that an order waits for its payment. Nearly all are paid within the second that placing them
 /// waits for that: two texts at once, in whichever order they arrive, would leave their reader in doubt.
-pub const KEPT_BACK_MS: Millis = 2_000;
+pub const KEPT_BACK: Duration = Duration::from_secs(2);
 /// Progress older than this is not news.
 pub const STALE_MS: Millis = 10 * 60 * 1000;
 
-/// How old a notice must be before it is told.
-pub fn kept_back_ms(topic: &Topic) -> Millis {
-    if matches!(topic, Topic::PendingPayment { .. }) { KEPT_BACK_MS } else { 0 }
-}
-
-/// How old a notice must be to be left out for something later.
-pub fn fresh_ms(topic: &Topic) -> Millis {
-    if kept_back_ms(topic) > 0 { 0 } else { FRESH_MS }
+/// How long a notice is kept back before it is told, if it is.
+pub fn kept_back(topic: &Topic) -> Option<Duration> {
+    matches!(topic, Topic::PendingPayment { .. }).then_some(KEPT_BACK)
 }
 
 /// The names of the notices of the same order, to the same reader, after which this topic says nothing new.
