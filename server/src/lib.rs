@@ -29,6 +29,7 @@ pub mod provider;
 mod random;
 pub mod reconcile;
 pub mod service;
+mod sqlite;
 pub mod start;
 pub mod traces;
 pub mod workers;

@@ -1,6 +1,7 @@
 //! `identity.db`: how it is opened, and what is in it.
 
 use super::{OpenError, files};
+use crate::sqlite::log_ahead;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::{
     path::Path,
@@ -45,7 +46,8 @@ pub fn connect(path: &Path) -> Result<Connection, OpenError> {
     let mut db = Connection::open(path)?;
     db.busy_timeout(LOCKED)?;
     // What is deleted is overwritten: a forgotten key must be gone.
-    db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;")?;
+    log_ahead(&db, LOCKED)?;
+    db.execute_batch("PRAGMA secure_delete = ON;")?;
     let tx = write(&mut db)?;
     let taken: u32 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let steps = STEPS.get(taken as usize..).ok_or(OpenError::Newer(taken))?;

@@ -88,13 +88,19 @@ fn a_newer_schema_and_a_missing_key_are_refused() {
 }
 
 #[test]
-fn two_that_start_together_agree() {
+fn replicas_that_start_together_agree() {
     let dir = tempfile::tempdir().unwrap();
-    let open = || Identity::open(dir.path()).unwrap();
-    let (a, b) = thread::scope(|scope| {
-        let (a, b) = (scope.spawn(open), scope.spawn(open));
-        (a.join().unwrap(), b.join().unwrap())
+    let start = std::sync::Barrier::new(8);
+    let open = || {
+        start.wait();
+        Identity::open(dir.path()).unwrap()
+    };
+    let all = thread::scope(|scope| {
+        let starts: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+        starts.into_iter().map(|start| start.join().unwrap()).collect::<Vec<_>>()
     });
-    let (token, _) = a.0.signer.sign(new_account().unwrap(), &[], SessionId::new().unwrap(), 0).unwrap();
-    assert!(b.verify(&token, 1).is_ok());
+    for one in &all {
+        let (token, _) = one.0.signer.sign(new_account().unwrap(), &[], SessionId::new().unwrap(), 0).unwrap();
+        assert!(all.iter().all(|other| other.verify(&token, 1).is_ok()));
+    }
 }

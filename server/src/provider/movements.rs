@@ -7,7 +7,8 @@ use super::{
     Answer, Ask, Record,
     simulator::{Moved, OpenError},
 };
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params};
+use crate::sqlite::log_ahead;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use shared::{
     Millis, OrderId, Won,
     order::{Means, Reason},
@@ -16,8 +17,7 @@ use std::{
     ops::Range,
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
-    thread,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,8 +26,6 @@ use tokio::sync::{mpsc, oneshot};
 pub(super) const BATCH: usize = 256;
 /// How long another process may hold the file before a batch is given up as unknown.
 const LOCKED: Duration = Duration::from_secs(5);
-/// Between two tries to begin a file that others begin at the same time: it takes them a few milliseconds.
-const PAUSE: Duration = Duration::from_millis(5);
 /// The schema of this program; a file of a newer one is refused.
 const VERSION: i64 = 2;
 const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS movements (
@@ -69,25 +67,13 @@ enum Said {
 pub(super) fn connect(path: &Path) -> Result<Connection, OpenError> {
     let db = Connection::open(path)?;
     db.busy_timeout(LOCKED)?;
-    log_ahead(&db)?;
+    log_ahead(&db, LOCKED)?;
     match db.pragma_query_value(None, "user_version", |row| row.get(0))? {
         0..VERSION => db.execute_batch(&format!("BEGIN IMMEDIATE; {SCHEMA} COMMIT;"))?,
         VERSION => {}
         newer => return Err(OpenError::Newer(newer)),
     }
     Ok(db)
-}
-
-/// Sets how the file is written. Replicas that begin it at the same moment hold what each other waits for, so SQLite does
-/// not wait then, and says at once that it is locked: here it is tried again.
-fn log_ahead(db: &Connection) -> Result<(), rusqlite::Error> {
-    let began = Instant::now();
-    loop {
-        match db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;") {
-            Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && began.elapsed() < LOCKED => thread::sleep(PAUSE),
-            done => return done,
-        }
-    }
 }
 
 pub(super) fn write(mut db: Connection, mut requests: mpsc::Receiver<Request>, commits: &AtomicU64) {
