@@ -18,13 +18,21 @@ use std::{
 
 /// Until nothing is on its way any more.
 pub async fn quiet(cast: &Cast) {
+    settled_in(cast, &Context::ALL).await;
+}
+
+/// Until everybody has heard everything, and nothing is left to be done in some contexts.
+pub async fn settled_in(cast: &Cast, contexts: &[Context]) {
     let give_up = Instant::now() + PATIENCE;
     loop {
         let mut behind = 0;
         for context in Context::ALL {
             let lag = cast.house.get(&format!("/ops/{}/lag", context.name()), &cast.operator).await.ok();
             let lags = lag["subscriptions"].as_array().unwrap().iter().map(|lag| lag["behind"].as_u64().unwrap());
-            behind += lags.sum::<u64>() + lag["due"].as_u64().unwrap();
+            behind += lags.sum::<u64>();
+            if contexts.contains(&context) {
+                behind += lag["due"].as_u64().unwrap();
+            }
         }
         if behind == 0 {
             return;
