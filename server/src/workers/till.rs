@@ -148,8 +148,9 @@ impl Till {
 
     /// What became of a charge that nobody waits for; see [`Provider::look_up`]. `None` when it cannot be asked now.
     ///
-    /// Such a question is no call that the breaker goes by: what answers it may refuse every charge. It passes when calls
-    /// may, and beside the probes of a breaker that is half open: on a quiet night there is nobody else to be one.
+    /// Such a question is no call that the breaker goes by: what answers it may refuse every charge. It costs what asking
+    /// again costs, unless it is answered well and soon: after a restart on a quiet evening many wait for such answers, and
+    /// no order pays for them. It passes when calls may, and beside the probes of a breaker that is half open: on a quiet night there is nobody else to be one.
     pub async fn fate(&self, key: &str) -> Option<Option<Answer>> {
         {
             let mut inner = self.lock();
@@ -162,7 +163,12 @@ impl Till {
             inner.budget.spend();
             inner.calls += 1;
         }
-        Some(tokio::time::timeout(CALL, self.provider.look_up(key)).await.unwrap_or(Some(Answer::Unknown)))
+        let began = Instant::now();
+        let answer = tokio::time::timeout(CALL, self.provider.look_up(key)).await.unwrap_or(Some(Answer::Unknown));
+        if answer != Some(Answer::Unknown) && began.elapsed() <= self.slow {
+            self.lock().budget.give_back();
+        }
+        Some(answer)
     }
 
     /// Nothing will be asked under this key any more.
