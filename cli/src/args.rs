@@ -201,6 +201,28 @@ pub fn complaint(error: &clap::Error, lang: Lang) -> Failure {
     failure
 }
 
+/// The command that a command line names, as far as it does: what a flag takes is none, whatever it is called.
+pub fn path(args: &[String]) -> Vec<String> {
+    let (root, mut path) = (Cli::command(), vec![]);
+    let takes = |flag: &str| {
+        let is_it = |arg: &&clap::Arg| match flag.strip_prefix("--") {
+            Some(long) => arg.get_long() == Some(long),
+            None => arg.get_short().is_some_and(|short| flag.strip_prefix('-').is_some_and(|text| text == short.to_string())),
+        };
+        root.get_arguments().find(is_it).is_some_and(|arg| arg.get_action().takes_values())
+    };
+    let (mut at, mut words) = (&root, args.iter().skip(1));
+    while let Some(word) = words.next() {
+        if word.starts_with('-') {
+            let _ = takes(word).then(|| words.next());
+        } else if let Some(below) = at.find_subcommand(word) {
+            path.push(word.clone());
+            at = below;
+        }
+    }
+    path
+}
+
 /// Whether a command line that could not be read asks for JSON.
 pub fn wants_json(args: &[String]) -> bool {
     let is_json = |word: &str| matches!(word, "json" | "jsonl");
@@ -268,6 +290,16 @@ mod tests {
         assert_eq!(complaint(&error, Lang::En), "error: unknown command: custmer\n  next: customer");
         let error = tree(Lang::Ko).try_get_matches_from(["baemin", "status", "show", "abc"]).unwrap_err();
         assert!(complaint(&error, Lang::Ko).contains("이유: 주문 번호") && complaint(&error, Lang::En).contains("reason: an order id"));
+    }
+
+    #[test]
+    fn what_a_flag_takes_is_no_command() {
+        let named = |line: &str| path(&line.split(' ').map(str::to_owned).collect::<Vec<_>>()).join(" ");
+        for line in ["baemin customer", "baemin --profile store customer", "baemin -o json customer", "baemin --lang=ko -q customer"] {
+            assert_eq!(named(line), "customer", "{line}");
+        }
+        assert_eq!(named("baemin ops -y parked --profile customer"), "ops parked");
+        assert_eq!(named("baemin bogus --server"), "");
     }
 
     #[test]

@@ -52,11 +52,10 @@ fn complain(error: &clap::Error, args: &[String], lang: Lang) -> Exit {
     if !error.use_stderr() {
         return ended(output::raw(&error.render().ansi().to_string()));
     }
-    let words: Vec<String> = args.iter().skip(1).take_while(|a| !a.starts_with('-')).cloned().collect();
     let wants_json = args::wants_json(args);
     if is_bare(error) && !wants_json {
         // A noun without a verb: what there is to choose from is more use than that there is something to choose.
-        return page(&words, lang).map_or_else(
+        return page(&args::path(args), lang).map_or_else(
             |f| f.exit,
             |text| {
                 output::raw_error(&text);

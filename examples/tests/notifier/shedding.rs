@@ -16,6 +16,7 @@ use server::{
 use shared::{
     Actor, Kind, Stamp, Text, Won,
     notice::{Channel, Command, Notice, Omitted, Topic},
+    order::Reason,
 };
 use std::{
     collections::HashMap,
@@ -252,4 +253,21 @@ async fn that_an_order_waits_for_its_payment_is_not_told_after_it_was_paid() {
     house.all_done().await;
     assert_eq!(house.outcome(&key("placed")), (Some(Way::Webhook), None));
     assert_eq!(house.outcome(&key("pending_payment")), (None, Some(Omitted::Stale)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_asked_for_is_told_only_while_nobody_has_answered() {
+    let house = open(vec![Arc::new(First::default())]);
+    let key = |name: &str| format!("{}.customer.{name}.inbox", OrderId(Bits([1; 10])));
+    let (asked, told) = (Topic::ChangeRequested { total: Won(9_000) }, Topic::ChangeRefused { reason: Reason::OverCapacity });
+    // The second one is asked for after the answer to the first, and so is not what was answered.
+    house.queue(key("change_requested-1"), asked.clone()).await;
+    house.queue(key("change_refused-2"), told).await;
+    house.queue(key("change_requested-3"), asked).await;
+    house.queue(key("cancel_requested"), Topic::CancelRequested {}).await;
+    house.all_done().await;
+    let outcomes =
+        ["change_requested-1", "change_refused-2", "change_requested-3", "cancel_requested"].map(|name| house.outcome(&key(name)));
+    let (was_told, is_stale) = ((Some(Way::Webhook), None), (None, Some(Omitted::Stale)));
+    assert_eq!(outcomes, [is_stale, was_told, was_told, was_told]);
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 use domain::{
     Row,
-    notification::{Preference, news, text},
+    notification::{self, Preference, news, text},
 };
 use shared::{
     AccountId, Event, Kind, Recorded,
@@ -36,6 +36,9 @@ pub const WAITING: usize = 4_096;
 pub const ROOM: usize = 1_024;
 /// Notices that are being shed at once, beside those that wait.
 pub const SHEDDING: usize = 64;
+/// Later notices to the same reader among which one is looked for that has overtaken a notice: more than anybody gets while
+/// one waits. Only their names are read.
+const LATER: u64 = 256;
 /// Attempts after which a way that does not answer counts as one that failed, if there is another: the pauses between them
 /// add up to about a minute.
 const TRIES: u32 = 8;
@@ -150,10 +153,7 @@ impl Worker for Mandatory {
     }
 
     fn keeps_back(&self, recorded: &Recorded) -> Option<Duration> {
-        match &recorded.event {
-            Event::Notice(notice::Event::Queued { notice }) => news::kept_back(&notice.topic),
-            _ => None,
-        }
+        kept_back(recorded)
     }
 
     async fn work(&self, key: &str, attempt: u32, due: Option<Position>) -> bool {
@@ -168,6 +168,10 @@ impl Worker for Mandatory {
 impl Worker for Progress {
     fn is_due(&self, recorded: &Recorded) -> bool {
         matches!(&recorded.event, Event::Notice(notice::Event::Queued { notice }) if !notice.topic.is_mandatory())
+    }
+
+    fn keeps_back(&self, recorded: &Recorded) -> Option<Duration> {
+        kept_back(recorded)
     }
 
     async fn work(&self, key: &str, attempt: u32, due: Option<Position>) -> bool {
@@ -187,6 +191,14 @@ impl Worker for Progress {
         let done = self.0.tell(key, &queued, attempt, due).await;
         figures.waiting.fetch_sub(1, Relaxed);
         done
+    }
+}
+
+/// How long the notice that an event has queued is kept back, if it is.
+fn kept_back(recorded: &Recorded) -> Option<Duration> {
+    match &recorded.event {
+        Event::Notice(notice::Event::Queued { notice }) => news::kept_back(&notice.topic),
+        _ => None,
     }
 }
 
@@ -254,6 +266,10 @@ impl Notify {
     /// Hands a notice over when its turn comes, as often as the way is full.
     async fn hand_over(&self, lane: &Lane, mut message: Message, told: &Notice, due: Option<Position>) -> Handed {
         let is_mandatory = told.topic.is_mandatory();
+        // What is no news takes nobody's turn; and may have become so while it waited for its own.
+        if self.is_stale(&message.key, told) {
+            return Handed::Stale;
+        }
         loop {
             let _turn = lane.gate.turn(is_mandatory).await;
             if self.is_stale(&message.key, told) {
@@ -297,12 +313,15 @@ impl Notify {
         if age_ms < news::FRESH_MS && news::kept_back(&told.topic).is_none() {
             return false;
         }
-        let reader = key.split('.').nth(1).unwrap_or_default();
-        let is_known = |name: &&str| {
-            let later = format!("{}.{reader}.{name}.inbox", told.order);
-            self.engine.read(Kind::Notice, &later).is_ok_and(|row| row.is_some())
-        };
-        let is_old = age_ms > news::STALE_MS && !told.topic.is_mandatory();
-        is_old || news::overtaken_by(&told.topic).iter().any(is_known)
+        if age_ms > news::STALE_MS && !told.topic.is_mandatory() {
+            return true;
+        }
+        if !news::can_be_overtaken(&told.topic) {
+            return false;
+        }
+        // Of that moment as well: both may have come to be within one millisecond.
+        let (inbox, since) = (notification::inbox(told.to), (told.at_ms, Arc::from("")));
+        let later = self.engine.walk(Kind::Notice, &inbox, Some(&since), LATER).unwrap_or_default();
+        news::is_overtaken(&told.topic, key, later.iter().map(|(_, key)| &**key))
     }
 }

@@ -37,8 +37,8 @@ pub async fn run(ctx: &Context) -> Result<(), Failure> {
     if let Some(first) = refunds.first() {
         // What somebody gives back by hand, in the provider's console, is known by the reason that is written there.
         let by_hand = ctx.t(
-            "  Toss 콘솔에서 직접 환불하려면, 줄마다 그 결제에서 그 금액을 '환불 ‹환불›' 사유로 취소해 주세요. 그래야 알아봐요",
-            "  By hand, in Toss's console: for each row cancel just that amount of that payment, with the reason '환불 REFUND'.",
+            "  결제사 콘솔에서 직접 환불하려면, 줄마다 그 결제에서 그 금액을 '환불 ‹환불›' 사유로 취소해 주세요. 그래야 알아봐요",
+            "  By hand, in the payment provider's console: for each row cancel just that amount of that payment, with the reason '환불 REFUND'.",
         );
         ctx.out.note(by_hand);
         ctx.next(&format!("ops saga {}", first.order));

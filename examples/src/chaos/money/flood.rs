@@ -16,6 +16,7 @@ use crate::{
     oracle::finding::{Class, Finding, Verdict},
     people::Party,
     process::pss_mb,
+    seed::Seed,
     solapi::Faults,
 };
 use hyper::{Method, body::Bytes};
@@ -29,12 +30,13 @@ use std::{
     path::Path,
     time::Duration,
 };
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
+use tokio::time::{Instant, sleep_until};
 
 /// Texts a second that the company takes.
 const CAPACITY: u32 = 20;
-/// People, and how long one waits between two requests: together two hundred requests a second, each of which makes a text,
-/// and more than a thousand orders in two minutes. Of half as many, 99 of 100 was the sixth worst, and that was chance.
+/// People, and how long one waits between two requests, in the mean: together two hundred requests a second, each of which
+/// makes a text, and more than a thousand orders in two minutes. Of half as many, 99 of 100 was the sixth worst, and that was
+/// chance.
 const PARTIES: usize = 16;
 const PAUSE: Duration = Duration::from_millis(80);
 /// How often the store says of each order that it takes longer. The order itself makes two texts that must be told: what
@@ -44,7 +46,7 @@ const DELAYS: usize = 20;
 const EARLY: usize = 50;
 /// How much longer placing an order may take, of a hundred; and what no two runs on one machine agree on.
 const SLOWER: u32 = 10;
-const NOISE: Duration = Duration::from_millis(5);
+const NOISE: Duration = Duration::from_millis(2);
 /// How much more memory the server may have: what waits is bounded.
 const MORE_MB: f64 = 64.0;
 /// All that must be told is told so soon after.
@@ -56,40 +58,53 @@ const PATIENCE: Duration = Duration::from_secs(300);
 struct Pair {
     party: Party,
     number: usize,
-    tick: Interval,
+    /// When the next request is made. The pauses differ: people in lock step would all order in one moment, and whichever
+    /// of the two places was a moment behind the other would wait for it each time.
+    next: Instant,
+    seed: Seed,
     took: Vec<Duration>,
     diary: Diary,
 }
 
 impl Pair {
-    fn new(number: usize, party: Party) -> Self {
-        let mut tick = interval(PAUSE);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { party, number, tick, took: vec![], diary: Diary::default() }
+    fn new(number: usize, party: Party, seed: &Seed) -> Self {
+        Self { party, number, next: Instant::now(), seed: seed.fork(number as u64), took: vec![], diary: Diary::default() }
+    }
+
+    /// Nobody's first order is at the same moment as another's.
+    fn begin(&mut self) {
+        let whole_us = (DELAYS as u64 + 2) * PAUSE.as_micros() as u64;
+        self.next = Instant::now() + Duration::from_micros(self.seed.below(whole_us));
+    }
+
+    /// Waits for the next request's time. Whoever is late does not hurry afterwards.
+    async fn pause(&mut self) {
+        let longest_us = 2 * PAUSE.as_micros() as u64;
+        self.next = Instant::now().max(self.next + Duration::from_micros(self.seed.below(longest_us)));
+        sleep_until(self.next).await;
     }
 }
 
 impl Guest for Pair {
     async fn step(&mut self) -> bool {
-        self.tick.tick().await;
+        self.pause().await;
         let (body, key) = (order_body(&self.party, 1, "card"), format!("flood-{}-{}", self.number, self.took.len()));
         let began = Instant::now();
         let answer = self.party.customer.ask(Method::POST, "/orders".into(), Some(&key), body).await;
         self.took.push(began.elapsed());
         let Some(order) = self.diary.order(answer) else { return true };
-        let owner = &mut self.party.owner;
         for _ in 0..EARLY {
-            self.tick.tick().await;
+            self.pause().await;
             let accept = Bytes::from_static(br#"{"cook_minutes":10}"#);
-            let answer = owner.ask(Method::PUT, format!("/foodCookings/{order}/accept"), None, accept).await;
+            let answer = self.party.owner.ask(Method::PUT, format!("/foodCookings/{order}/accept"), None, accept).await;
             if self.diary.any("an acceptance", answer).is_some_and(|answer| answer.is_good()) {
                 break;
             }
         }
         for _ in 0..DELAYS {
-            self.tick.tick().await;
+            self.pause().await;
             let delay = Bytes::from_static(br#"{"minutes":1}"#);
-            let answer = owner.ask(Method::PUT, format!("/foodCookings/{order}/delay"), None, delay).await;
+            let answer = self.party.owner.ask(Method::PUT, format!("/foodCookings/{order}/delay"), None, delay).await;
             self.diary.good("a delay", answer);
         }
         true
@@ -111,14 +126,14 @@ struct Measured {
 }
 
 impl Evening {
-    async fn begin(options: &Options, folder: &Path, capacity: u32) -> Result<Self, String> {
+    async fn begin(options: &Options, folder: &Path, capacity: u32, seed: &Seed) -> Result<Self, String> {
         fs::create_dir_all(folder).map_err(|e| e.to_string())?;
         let texts = Texts::start(folder, capacity).await?;
         let metrics = format!("127.0.0.1:{}", crate::servers::process::free_ports(1)?[0]);
         let mut arguments = texts.arguments();
         arguments.extend(["--metrics-listen".to_owned(), metrics.clone()]);
         let shop = Shop::open_with(options, folder, arguments, texts.variables()).await?;
-        let pairs = shop.parties(PARTIES).await?.into_iter().enumerate().map(|(number, party)| Pair::new(number, party)).collect();
+        let pairs = shop.parties(PARTIES).await?.into_iter().enumerate().map(|(number, party)| Pair::new(number, party, seed)).collect();
         Ok(Self { shop, texts, metrics: Host::new(&format!("http://{metrics}"))?, pairs })
     }
 
@@ -130,11 +145,14 @@ impl Evening {
             most_mb = most_mb.max(pss_mb(pid).unwrap_or(0.0));
             Ok(began.elapsed() >= last)
         };
+        self.pairs.iter_mut().for_each(Pair::begin);
         self.pairs = crowd(std::mem::take(&mut self.pairs), is_over).await?;
         let mut took: Vec<Duration> = self.pairs.iter().flat_map(|pair| pair.took.iter().copied()).collect();
         took.sort_unstable();
-        let p99 = took.get(took.len() * 99 / 100).copied().ok_or("nobody has ordered")?;
-        say(&format!("{} orders {how}: {p99:?} for 99 of 100; the server had {most_mb:.1} MB at most", took.len()));
+        let of = |percent| took.get(took.len() * percent / 100).copied().ok_or("nobody has ordered");
+        let (p50, p95, p99) = (of(50)?, of(95)?, of(99)?);
+        let count = took.len();
+        say(&format!("{count} orders {how}: {p99:?} for 99 of 100, {p95:?} for 95, {p50:?} for 50; {most_mb:.1} MB at most"));
         Ok(Measured { p99, most_mb })
     }
 
@@ -248,10 +266,10 @@ fn labelled(name: &str, label: &str, value: impl serde::Serialize) -> String {
 ///
 /// # Errors
 /// The run could not be made.
-pub async fn run(options: &Options, folder: &Path) -> Result<Outcome, String> {
-    let (last, mut missed) = (Duration::from_secs(options.seconds), vec![]);
-    let mut calm = Evening::begin(options, &folder.join("calm"), 0).await?;
-    let mut flood = Evening::begin(options, &folder.join("flood"), CAPACITY).await?;
+pub async fn run(options: &Options, seed: u64, folder: &Path) -> Result<Outcome, String> {
+    let (last, mut missed, seed) = (Duration::from_secs(options.seconds), vec![], Seed(seed));
+    let mut calm = Evening::begin(options, &folder.join("calm"), 0, &seed.fork(0)).await?;
+    let mut flood = Evening::begin(options, &folder.join("flood"), CAPACITY, &seed.fork(1)).await?;
     let (usual, full) = tokio::try_join!(calm.order("without a flood", last), flood.order("in the flood", last))?;
     let took = flood.told().await?;
     let mut found = flood.judge().await?;

@@ -32,7 +32,7 @@ pub async fn run(options: &Options, seed: u64, folder: &Path) -> Result<Outcome,
     match options.scenario {
         Some(Scenario::ProviderCut) => cut::run(options, folder).await,
         Some(Scenario::ProviderLate) => late::run(options, seed, folder).await,
-        Some(Scenario::NoticeFlood) => flood::run(options, folder).await,
+        Some(Scenario::NoticeFlood) => flood::run(options, seed, folder).await,
         Some(Scenario::WebhookLies) => lies::run(options, folder).await,
         Some(Scenario::PaymentStorm) => storm::run(options, folder).await,
         other => match other.and_then(Scenario::trouble) {
