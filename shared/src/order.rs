@@ -354,10 +354,25 @@ pub enum Event {
     Cancelled { about: About, reason: Reason, refund: Won, at_ms: Millis },
     /// The customer asked for other dishes.
     ChangeRequested { about: About, basket: Basket, at_ms: Millis },
-    /// Other dishes, and the difference is paid or given back.
-    Changed { about: About, basket: Basket, difference: Won, status: Status, at_ms: Millis },
-    /// The dishes stay as they were.
-    ChangeRefused { about: About, reason: Reason, status: Status, at_ms: Millis },
+    /// Other dishes, and the difference is paid or given back; with the time at which they were asked for.
+    Changed {
+        about: About,
+        basket: Basket,
+        difference: Won,
+        status: Status,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked_ms: Option<Millis>,
+        at_ms: Millis,
+    },
+    /// The dishes stay as they were; with the time at which others were asked for.
+    ChangeRefused {
+        about: About,
+        reason: Reason,
+        status: Status,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked_ms: Option<Millis>,
+        at_ms: Millis,
+    },
     /// The store would leave out these dishes: the basket is what is left, the refund what would go back. The order stays
     /// where it is.
     OfferMade { about: About, basket: Basket, without: Vec<Text<60>>, refund: Won, at_ms: Millis },

@@ -23,7 +23,7 @@ pub struct Options {
     #[arg(long, value_enum)]
     pub scenario: Option<Scenario>,
     /// How long a scenario's fault lasts.
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 60, default_value_if("scenario", "notice-flood", "120"))]
     pub seconds: u64,
     /// How often a scenario about money does what it is about.
     #[arg(

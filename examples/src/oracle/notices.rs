@@ -35,6 +35,10 @@ pub fn judge(books: &Books, stories: &[Story]) -> Vec<Finding> {
         if !matches!(row["status"].as_str(), Some("sent" | "skipped")) {
             wrong.push(Class::Unfinished.of(format!("{key} was not told: {}", row["status"])));
         }
+        // What must be told is told, unless it leads nowhere, or says that something is waited for that is not any more.
+        if row["status"] == "skipped" && is_lost(row) {
+            wrong.push(Class::Lost.of(format!("{key} was left out, because it is {}", row["why"])));
+        }
         // Some names end with a time or a number. In these stories nothing happens to an order twice, so that two names
         // that differ only in it are one notice told twice.
         let words: Vec<&str> = key.split('.').map(|word| word.trim_end_matches(|c: char| c.is_ascii_digit())).collect();
@@ -83,6 +87,16 @@ fn texts(books: &Books, taken: &[Taken]) -> Vec<Finding> {
     }
     wrong.extend(out.iter().map(|nid| Class::Unexpected.of(format!("a text of {nid} went out, which is no notice"))));
     wrong
+}
+
+/// Whether a notice that was left out should have been told.
+fn is_lost(row: &Value) -> bool {
+    let is_mandatory = Notice::deserialize(&row["notice"]).is_ok_and(|notice| notice.topic.is_mandatory());
+    match row["why"].as_str() {
+        Some("unwanted" | "shed") => is_mandatory,
+        Some("stale") => self::is_mandatory(row),
+        _ => false,
+    }
 }
 
 /// Whether a notice must be told: that an order waits for its payment must not, once it does not. What cannot be read must.

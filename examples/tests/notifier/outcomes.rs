@@ -2,7 +2,7 @@
 //! does.
 
 use super::{
-    shedding::{House, open},
+    shedding::{House, open, soon},
     *,
 };
 use domain::notification::{DUE, PROGRESS, REPORT};
@@ -65,9 +65,15 @@ async fn what_was_accepted_and_never_arrived_goes_by_the_next_way() {
     assert_eq!((known.status, known.way, known.outcome), (Status::Sent, Some(Way::Webhook), None));
     assert_eq!(hook.lock().unwrap().names, [lost]);
     assert_eq!(sim.names().len(), 3, "SOLAPI is not asked again");
+    let wanted = [("delivered", 0), ("replaced", 1), ("failed", 1), ("unknown", 0)]
+        .map(|(outcome, count)| format!("baemin_notices_reported_total{{outcome=\"{outcome}\"}} {count}\n"));
+    soon(async || {
+        let figures = server::metrics::page(&house.engine).await;
+        wanted.iter().all(|line| figures.contains(line))
+    })
+    .await;
     let figures = server::metrics::page(&house.engine).await;
-    for (outcome, count) in [("delivered", 0), ("replaced", 1), ("failed", 1), ("unknown", 0)] {
-        let line = format!("baemin_notices_reported_total{{outcome=\"{outcome}\"}} {count}\n");
+    for line in wanted {
         assert!(figures.contains(&line), "{line} is wanted: {figures}");
     }
     sim.server.kill().await.unwrap();

@@ -3,12 +3,14 @@
 //! so nothing is forgotten in a crash; and the outside world sees a name that repeats, so nothing is done twice.
 //!
 //! - [`rounds`], [`rows`]: which row is worked on when. [`pay`], [`unwanted`], [`notify`], [`outcomes`]: what is done with it.
+//! - [`line`]: which notice of an order is told first. [`gate`]: how many at once.
 //! - [`till`]: the breaker, the deadline and the budget before the payment provider. [`health`]: how it is while all wait.
 //!   [`wish`]: what an operator wants of the breaker.
 
 mod budget;
 mod gate;
 mod health;
+mod line;
 mod notify;
 mod outcomes;
 mod pay;
@@ -127,7 +129,8 @@ pub fn start_notify_with(
     let figures = Arc::new(Figures::default());
     let lanes = ways.into_iter().map(|way| notify::Lane { way, gate: gate::Gate::new(at_once) }).collect();
     let (access, seats) = (access.clone(), Semaphore::new(room));
-    let notify = notify::Notify { engine: engine.clone(), lanes, access, room: seats, figures: figures.clone() };
+    let notify =
+        notify::Notify { engine: engine.clone(), lanes, access, room: seats, figures: figures.clone(), line: line::Line::default() };
     let notify = Arc::new(notify);
     let shown = figures.clone();
     engine.metrics.also(move |page| shown.write(page));
@@ -158,6 +161,8 @@ fn count(engine: &Arc<Engine>, (kind, tag): (Kind, &'static str), name: &'static
 trait Worker: Send + Sync + 'static {
     /// Whether an event puts its row on the list.
     fn is_due(&self, recorded: &Recorded) -> bool;
+    /// Hears of a batch's events all those of rows that this replica looks after, before it takes any of them.
+    fn hears<'a>(&self, _: impl Iterator<Item = &'a Recorded>) {}
     /// How long a row that an event puts on the list is kept back before its first turn, if it is.
     fn keeps_back(&self, _: &Recorded) -> Option<Duration> {
         None

@@ -1,7 +1,12 @@
 //! The notice workers: they write each notice in its reader's language and hand it to the ways, one after the other until
 //! one has it. What must be told goes before mere progress; of that, only so much waits, and the rest is shed.
 
-use super::{Worker, gate::Gate, report};
+use super::{
+    Worker,
+    gate::Gate,
+    line::{Joining, Line, Place},
+    report,
+};
 use crate::{
     engine::{Engine, now_ms},
     identity::Access,
@@ -11,12 +16,12 @@ use crate::{
 };
 use domain::{
     Row,
-    notification::{self, Preference, news, text},
+    notification::{Preference, news, text},
 };
 use shared::{
     AccountId, Event, Kind, Recorded,
     event::Position,
-    notice::{self, Notice, Omitted, Outcome, Way},
+    notice::{self, Notice, Omitted, Outcome, Topic, Way},
 };
 use std::{
     sync::{
@@ -36,9 +41,6 @@ pub const WAITING: usize = 4_096;
 pub const ROOM: usize = 1_024;
 /// Notices that are being shed at once, beside those that wait.
 pub const SHEDDING: usize = 64;
-/// Later notices to the same reader among which one is looked for that has overtaken a notice: more than anybody gets while
-/// one waits. Only their names are read.
-const LATER: u64 = 256;
 /// Attempts after which a way that does not answer counts as one that failed, if there is another: the pauses between them
 /// add up to about a minute.
 const TRIES: u32 = 8;
@@ -134,6 +136,8 @@ pub struct Notify {
     pub access: Access,
     pub room: Semaphore,
     pub figures: Arc<Figures>,
+    /// In which order those of one order are told.
+    pub line: Line,
 }
 
 /// Looks after what must be told.
@@ -152,15 +156,19 @@ impl Worker for Mandatory {
         }
     }
 
+    fn hears<'a>(&self, events: impl Iterator<Item = &'a Recorded>) {
+        self.0.hear(events);
+    }
+
     fn keeps_back(&self, recorded: &Recorded) -> Option<Duration> {
         kept_back(recorded)
     }
 
     async fn work(&self, key: &str, attempt: u32, due: Option<Position>) -> bool {
-        match self.0.queued(key) {
-            Ok(Some(queued)) => self.0.tell(key, &queued, attempt, due).await,
-            Ok(None) => true,
-            Err(()) => false,
+        let place = self.0.line.place(key);
+        match self.0.news(key).await {
+            Ok(queued) => self.0.tell(place, key, &queued, attempt, due).await,
+            Err(done) => done,
         }
     }
 }
@@ -170,15 +178,19 @@ impl Worker for Progress {
         matches!(&recorded.event, Event::Notice(notice::Event::Queued { notice }) if !notice.topic.is_mandatory())
     }
 
+    fn hears<'a>(&self, events: impl Iterator<Item = &'a Recorded>) {
+        self.0.hear(events);
+    }
+
     fn keeps_back(&self, recorded: &Recorded) -> Option<Duration> {
         kept_back(recorded)
     }
 
     async fn work(&self, key: &str, attempt: u32, due: Option<Position>) -> bool {
-        let queued = match self.0.queued(key) {
-            Ok(Some(queued)) => queued,
-            Ok(None) => return true,
-            Err(()) => return false,
+        let place = self.0.line.place(key);
+        let queued = match self.0.news(key).await {
+            Ok(queued) => queued,
+            Err(done) => return done,
         };
         if !queued.wishes.progress {
             return self.0.skip(key, Omitted::Unwanted).await;
@@ -188,21 +200,55 @@ impl Worker for Progress {
         let Some(_seat) = seat else { return self.0.skip(key, Omitted::Shed).await };
         let figures = &self.0.figures;
         figures.most.fetch_max(figures.waiting.fetch_add(1, Relaxed) + 1, Relaxed);
-        let done = self.0.tell(key, &queued, attempt, due).await;
+        let done = self.0.tell(place, key, &queued, attempt, due).await;
         figures.waiting.fetch_sub(1, Relaxed);
         done
     }
 }
 
-/// How long the notice that an event has queued is kept back, if it is.
-fn kept_back(recorded: &Recorded) -> Option<Duration> {
+/// The notice that an event has queued, if it has.
+fn notice_of(recorded: &Recorded) -> Option<&Notice> {
     match &recorded.event {
-        Event::Notice(notice::Event::Queued { notice }) => news::kept_back(&notice.topic),
+        Event::Notice(notice::Event::Queued { notice }) => Some(notice),
         _ => None,
     }
 }
 
+/// How long that is kept back, if it is.
+fn kept_back(recorded: &Recorded) -> Option<Duration> {
+    news::kept_back(&notice_of(recorded)?.topic)
+}
+
 impl Notify {
+    /// Notices stand in line as what they tell of has happened, and what was queued first goes first within one moment; but
+    /// that money went back is told after why. What is kept back keeps nobody waiting: what comes meanwhile is its answer.
+    fn hear<'a>(&self, events: impl Iterator<Item = &'a Recorded>) {
+        let mut queued: Vec<_> = events.filter_map(|recorded| Some((recorded, notice_of(recorded)?))).collect();
+        let Some(partition) = queued.first().map(|(recorded, _)| recorded.position.partition) else { return };
+        queued.retain(|(_, notice)| news::kept_back(&notice.topic).is_none());
+        queued.sort_by_key(|(_, notice)| (notice.at_ms, matches!(notice.topic, Topic::Refunded { .. })));
+        let joining = |(recorded, notice): &(&'a Recorded, &'a Notice)| Joining {
+            seq: recorded.position.seq,
+            key: &recorded.stream,
+            is_mandatory: notice.topic.is_mandatory(),
+        };
+        self.line.join(partition, queued.iter().map(joining));
+    }
+
+    /// A notice that waits, and that is news; or else whether it is settled.
+    async fn news(&self, key: &str) -> Result<Queued, bool> {
+        let queued = match self.queued(key) {
+            Ok(Some(queued)) => queued,
+            Ok(None) => return Err(true),
+            Err(()) => return Err(false),
+        };
+        match self.is_stale(key, &queued.told) {
+            Ok(false) => Ok(queued),
+            Ok(true) => Err(self.skip(key, Omitted::Stale).await),
+            Err(()) => Err(false),
+        }
+    }
+
     /// A notice, if it waits.
     fn queued(&self, key: &str) -> Result<Option<Queued>, ()> {
         let stored = self.engine.read(Kind::Notice, key).map_err(|_| ())?;
@@ -222,9 +268,10 @@ impl Notify {
         })
     }
 
-    /// Tries the ways in their order. False when it must be tried again.
-    async fn tell(&self, key: &str, queued: &Queued, attempt: u32, due: Option<Position>) -> bool {
+    /// Tries the ways in their order, once those before it were told. False when it must be tried again.
+    async fn tell(&self, place: Place<'_>, key: &str, queued: &Queued, attempt: u32, due: Option<Position>) -> bool {
         let Queued { told, wishes, failed } = queued;
+        place.turn().await;
         let mut is_broken = false;
         for lane in self.lanes.iter().filter(|lane| Some(lane.way.way()) != *failed) {
             let handed = match self.message(lane, key, told, wishes) {
@@ -233,7 +280,11 @@ impl Notify {
                 Err(no) => no,
             };
             match handed {
-                Handed::Over => return self.sent(key, lane.way.way()).await,
+                Handed::Over => {
+                    // The next one need not wait until this is written down.
+                    drop(place);
+                    return self.sent(key, lane.way.way()).await;
+                }
                 Handed::Stale => return self.skip(key, Omitted::Stale).await,
                 Handed::Refused => {}
                 // The next way is for what fails finally; whichever still may take it is tried again.
@@ -266,14 +317,13 @@ impl Notify {
     /// Hands a notice over when its turn comes, as often as the way is full.
     async fn hand_over(&self, lane: &Lane, mut message: Message, told: &Notice, due: Option<Position>) -> Handed {
         let is_mandatory = told.topic.is_mandatory();
-        // What is no news takes nobody's turn; and may have become so while it waited for its own.
-        if self.is_stale(&message.key, told) {
-            return Handed::Stale;
-        }
         loop {
             let _turn = lane.gate.turn(is_mandatory).await;
-            if self.is_stale(&message.key, told) {
-                return Handed::Stale;
+            match self.is_stale(&message.key, told) {
+                Ok(false) => {}
+                Ok(true) => return Handed::Stale,
+                // Whether it is news must be known: a text that went out cannot be taken back.
+                Err(()) => return Handed::Broken,
             }
             let span = Open::call(self.engine.traces.get(), "notifier send", told.order, due);
             let sent = lane.way.send(message.clone()).await;
@@ -308,20 +358,19 @@ impl Notify {
     }
 
     /// Whether something later has overtaken it, or it is progress too old to be news.
-    fn is_stale(&self, key: &str, told: &Notice) -> bool {
+    fn is_stale(&self, key: &str, told: &Notice) -> Result<bool, ()> {
         let age_ms = now_ms() - told.at_ms;
         if age_ms < news::FRESH_MS && news::kept_back(&told.topic).is_none() {
-            return false;
+            return Ok(false);
         }
         if age_ms > news::STALE_MS && !told.topic.is_mandatory() {
-            return true;
+            return Ok(true);
         }
-        if !news::can_be_overtaken(&told.topic) {
-            return false;
+        for later in news::overtaken_by(&told.topic, key) {
+            if self.engine.read(Kind::Notice, &later).map_err(|_| ())?.is_some() {
+                return Ok(true);
+            }
         }
-        // Of that moment as well: both may have come to be within one millisecond.
-        let (inbox, since) = (notification::inbox(told.to), (told.at_ms, Arc::from("")));
-        let later = self.engine.walk(Kind::Notice, &inbox, Some(&since), LATER).unwrap_or_default();
-        news::is_overtaken(&told.topic, key, later.iter().map(|(_, key)| &**key))
+        Ok(false)
     }
 }

@@ -144,6 +144,7 @@ impl<D: Due, W: Worker> Rounds<D, W> {
 
     fn hear(&mut self, batch: &Batch) {
         let worker = self.worker.clone();
+        worker.hears(batch.iter().map(|recorded| &**recorded).filter(|recorded| self.due.is_mine(&recorded.stream)));
         for recorded in batch.iter().filter(|recorded| worker.is_due(recorded)) {
             let why = match worker.keeps_back(recorded) {
                 None => Why::Due(Some(recorded.position)),

@@ -4,7 +4,7 @@ use super::text;
 use crate::{Decider, Tag, tag};
 use serde::{Deserialize, Serialize};
 use shared::{
-    AccountId, Actor, Kind, Lang, Millis, Refusal, Stamp,
+    Actor, Kind, Lang, Millis, Refusal, Stamp,
     api::NoticeShown,
     notice::{Command, Event, Notice, Omitted, Outcome, Status, Way},
 };
@@ -21,11 +21,6 @@ pub const PROGRESS: &str = "due:progress";
 pub const REPORT: &str = "due:report";
 /// Every list of notices that wait to be told.
 pub const LISTS: [&str; 2] = [DUE, PROGRESS];
-
-/// The list of all that somebody was told, or is to be.
-pub fn inbox(of: AccountId) -> String {
-    format!("inbox:{of}")
-}
 
 /// Nothing, or a notice.
 pub type State = Option<Box<Known>>;
@@ -120,7 +115,7 @@ impl Decider for Notices {
     fn tags(state: &State) -> Vec<Tag> {
         let Some(known) = state.as_deref() else { return vec![] };
         let Known { notice, status, why, sent_at_ms, .. } = known;
-        let inbox = || tag(inbox(notice.to), notice.at_ms);
+        let inbox = || tag(format!("inbox:{}", notice.to), notice.at_ms);
         match (status, why) {
             (Status::Queued, _) => {
                 let list = if notice.topic.is_mandatory() { DUE } else { PROGRESS };

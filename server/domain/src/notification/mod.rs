@@ -7,6 +7,6 @@ pub mod templates;
 pub mod text;
 mod view;
 
-pub use decider::{DUE, Known, LISTS, Notices, PROGRESS, REPORT, State, inbox};
+pub use decider::{DUE, Known, LISTS, Notices, PROGRESS, REPORT, State};
 pub use policy::Policies;
 pub use view::{Preference, Preferences};

@@ -1,12 +1,12 @@
-//! What is news: progress that something later has overtaken is not worth telling any more.
+//! What is news: what something later has overtaken is not worth telling any more, nor is a question that was answered.
 
 use shared::{Millis, notice::Topic};
 use std::time::Duration;
 
-/// What happened so lately is told, whatever has happened since: people read one after the other.
+/// What happened so lately is told, whatever has happened since, unless it is kept back: people read one after the other.
 pub const FRESH_MS: Millis = 5_000;
-/// How long it is kept back that something is waited for. Nearly all is answered within the second that whoever asks waits
-/// for that: two texts at once, in whichever order they arrive, would leave their reader in doubt.
+/// How long it is kept back that something is waited for: a payment, a cancel, a change. Nearly all is answered within a
+/// second, and two texts at once would cost twice and say nothing that the second does not say.
 pub const KEPT_BACK: Duration = Duration::from_secs(2);
 /// Progress older than this is not news.
 pub const STALE_MS: Millis = 10 * 60 * 1000;
@@ -17,19 +17,30 @@ pub fn kept_back(topic: &Topic) -> Option<Duration> {
     matches!(topic, PendingPayment { .. } | CancelRequested {} | ChangeRequested { .. }).then_some(KEPT_BACK)
 }
 
-/// Whether something later may make a topic old.
-pub fn can_be_overtaken(topic: &Topic) -> bool {
-    !overtaken_by(topic).is_empty()
+/// The keys of the notices that make one of this key old: of the same order, to the same reader.
+pub fn overtaken_by(topic: &Topic, key: &str) -> Vec<String> {
+    let mut parts = key.split('.');
+    let (Some(order), Some(reader), Some(name), Some(channel)) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        return vec![];
+    };
+    let time = name.split_once('-').map(|(_, time)| time);
+    let key = |later: &&str| match time.filter(|_| ANSWERS.contains(later)) {
+        Some(time) => format!("{order}.{reader}.{later}-{time}.{channel}"),
+        None => format!("{order}.{reader}.{later}.{channel}"),
+    };
+    later_than(topic).iter().map(key).collect()
 }
 
-/// Whether a notice of this key says nothing new any more, after notices of these keys.
-pub fn is_overtaken<'a>(topic: &Topic, key: &str, later: impl IntoIterator<Item = &'a str>) -> bool {
-    let (by, about) = (overtaken_by(topic), about(key));
-    later.into_iter().any(|later| self::about(later) == about && by.contains(&name(later)))
+/// Whose story a notice belongs to: the order and the reader in its key.
+pub fn story(key: &str) -> &str {
+    key.match_indices('.').nth(1).map_or(key, |(end, _)| &key[..end])
 }
 
-/// The names of the notices of the same order, to the same reader, after which this topic says nothing new.
-fn overtaken_by(topic: &Topic) -> &'static [&'static str] {
+/// The answers to a change, which have the time of their question in their key.
+const ANSWERS: [&str; 2] = ["changed", "change_refused"];
+
+/// The names of the notices after which this topic says nothing new.
+fn later_than(topic: &Topic) -> &'static [&'static str] {
     static LATER: [&str; 9] =
         ["changed", "change_refused", "cooking", "cooked", "delivered", "completed", "cancelled", "rejected", "cancel_refused"];
     match topic {
@@ -42,16 +53,4 @@ fn overtaken_by(topic: &Topic) -> &'static [&'static str] {
         Topic::CancelRequested {} => &LATER[4..],
         _ => &[],
     }
-}
-
-/// The order and the reader of a key, as the policy writes it: `ORDER.READER.NAME.CHANNEL`.
-fn about(key: &str) -> Option<(&str, &str)> {
-    let mut parts = key.split('.');
-    Some((parts.next()?, parts.next()?))
-}
-
-/// The name in a key. What an order may hear more than once has its time after it.
-fn name(key: &str) -> &str {
-    let name = key.split('.').nth(2).unwrap_or_default();
-    name.split_once('-').map_or(name, |(name, _)| name)
 }

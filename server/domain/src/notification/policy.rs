@@ -72,11 +72,17 @@ fn order(event: &order::Event) -> Vec<Reaction> {
             [told].into_iter().chain(store).collect()
         }
         E::ChangeRequested { basket, .. } => again("change_requested", Topic::ChangeRequested { total: basket.total }),
-        E::Changed { basket, difference, .. } => vec![
-            customer(about, &format!("changed-{at_ms}"), Topic::Changed { total: basket.total, difference: *difference }, at_ms),
-            owner(about, &format!("order_changed-{at_ms}"), Topic::OrderChanged { total: basket.total }, at_ms),
-        ],
-        E::ChangeRefused { reason, .. } => again("change_refused", Topic::ChangeRefused { reason: reason.clone() }),
+        // An answer has its question's time in its key, so that each question is known to be answered.
+        E::Changed { basket, difference, asked_ms, .. } => {
+            let (time, total) = (asked_ms.unwrap_or(at_ms), basket.total);
+            vec![
+                customer(about, &format!("changed-{time}"), Topic::Changed { total, difference: *difference }, at_ms),
+                owner(about, &format!("order_changed-{time}"), Topic::OrderChanged { total }, at_ms),
+            ]
+        }
+        E::ChangeRefused { reason, asked_ms, .. } => {
+            one(&format!("change_refused-{}", asked_ms.unwrap_or(at_ms)), Topic::ChangeRefused { reason: reason.clone() })
+        }
         E::OfferMade { basket, without, refund, .. } => {
             again("offer_made", Topic::OfferMade { without: without.clone(), refund: *refund, total: basket.total })
         }

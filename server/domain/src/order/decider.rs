@@ -36,6 +36,9 @@ pub struct Taken {
     cancelling: bool,
     /// What was asked for instead, while that waits for its answer.
     change: Option<Basket>,
+    /// When that was asked for: its answer carries this time, so that each is known by its question.
+    #[serde(default)]
+    asked_ms: Option<Millis>,
     /// What would be left by the store's offer, while that is open.
     #[serde(default)]
     offer: Option<Basket>,
@@ -168,6 +171,7 @@ impl Decider for Order {
                 change: None,
                 offer: None,
                 answered: None,
+                asked_ms: None,
                 rider: None,
                 eta_ms: None,
                 timeline: vec![placed],
@@ -186,10 +190,10 @@ impl Decider for Order {
             E::Delayed { eta_ms, .. } => o.eta_ms = Some(*eta_ms),
             E::CancelRequested { .. } => (o.under, o.cancelling) = (o.status, true),
             E::CancelRefused { .. } => o.cancelling = false,
-            E::ChangeRequested { .. } => o.under = o.status,
+            E::ChangeRequested { at_ms, .. } => (o.under, o.asked_ms) = (o.status, Some(*at_ms)),
             E::Changed { basket, .. } => o.basket = basket.clone(),
             E::OfferMade { .. } => o.answered = None,
-            E::OfferAccepted { .. } => (o.under, o.answered) = (o.status, Some(true)),
+            E::OfferAccepted { at_ms, .. } => (o.under, o.answered, o.asked_ms) = (o.status, Some(true), Some(*at_ms)),
             E::OfferDeclined { .. } => o.answered = Some(false),
             E::Picked { rider, .. } => o.rider = Some(*rider),
             E::Released { .. } => o.rider = None,
@@ -289,12 +293,13 @@ fn follow(o: &Taken, fact: &Command, at_ms: Millis) -> Vec<Event> {
         C::ConfirmCooked {} if progress < S::Cooked => vec![E::Cooked { about, at_ms }],
         C::ConfirmChanged {} => match &o.change {
             Some(basket) => {
-                vec![E::Changed { about, basket: basket.clone(), difference: basket.total - o.basket.total, status: progress, at_ms }]
+                let difference = basket.total - o.basket.total;
+                vec![E::Changed { about, basket: basket.clone(), difference, status: progress, asked_ms: o.asked_ms, at_ms }]
             }
             None => vec![],
         },
         C::RefuseChange { reason } if o.change.is_some() => {
-            vec![E::ChangeRefused { about, reason: reason.clone(), status: progress, at_ms }]
+            vec![E::ChangeRefused { about, reason: reason.clone(), status: progress, asked_ms: o.asked_ms, at_ms }]
         }
         C::ConfirmPicked { rider } if progress < S::Delivered && o.rider != Some(*rider) => vec![E::Picked { about, rider: *rider, at_ms }],
         C::ConfirmReleased { rider } if progress < S::Delivered && o.rider == Some(*rider) => vec![E::Released { about, at_ms }],
