@@ -83,6 +83,10 @@ fn that_a_change_is_asked_for_is_no_news_once_it_is_answered() {
     let others = ["ABD.customer.changed-7.inbox", "ABC.owner.changed-7.inbox", "", "ABC.customer"];
     assert!(!news::is_overtaken(&asked, "ABC.customer.change_requested-6.inbox", others), "of another order, to another reader");
     assert!(is_overtaken(&Topic::CancelRequested {}, "cancel_requested", "cancel_refused"));
+    // A store may reject what it has accepted, late as it is.
+    for (topic, name) in [(Topic::CancelRequested {}, "cancel_requested"), (Topic::Overdue {}, "overdue-6")] {
+        assert!(is_overtaken(&topic, name, "rejected"), "{name}");
+    }
 }
 
 #[test]
