@@ -125,7 +125,7 @@ pub enum Command {
         #[arg(long, value_name = "MINUTES", default_value = "15", value_parser = parse::count::<1, 180>)]
         minutes: Minutes,
     },
-    /// 주문 거절 | Reject an order
+    /// 주문 거절 (승인한 주문도 조리 시작 전까지) | Reject an order, also an accepted one until it is cooked
     Reject {
         #[command(flatten)]
         ticket: Ticket,

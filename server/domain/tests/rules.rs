@@ -286,7 +286,7 @@ impl Watcher {
             }
             Status::Rejected | Status::Cancelled | Status::PaymentFailed => {
                 assert!(self.highest < Some(Status::Delivered), "{status:?} after it was delivered");
-                assert!(status != Status::Rejected || self.highest < Some(Status::Accepted), "{status:?} after it was accepted");
+                assert!(status != Status::Rejected || self.highest < Some(Status::Cooking), "{status:?} after cooking started");
                 self.finals = vec![status];
             }
             _ => {
@@ -374,6 +374,77 @@ fn an_accepted_offer_is_the_change_that_was_offered() {
             assert_eq!(shown_order(&row, &person(owner_id(), Role::Owner)).basket, two_dishes(), "{name}: the kitchen was faster");
         }
     }
+}
+
+/// The owner's no, the customer's cancel and the start of cooking meet at the ticket: whoever is first wins, and nobody else.
+#[test]
+fn whoever_is_first_at_a_ticket_wins() {
+    use ticket::Event as E;
+    let asks = asks(Kind::Ticket);
+    let named = |label: &str| asks.iter().find(|ask| ask.label == label).unwrap();
+    let wins = |events: &[Event]| {
+        let is_win = |event: &Event| matches!(event, Event::Ticket(E::Rejected { .. } | E::Withdrawn { .. } | E::Started { .. }));
+        events.iter().filter(|event| is_win(event)).count()
+    };
+    let mut won = BTreeMap::new();
+    for (name, path) in states(Kind::Ticket) {
+        let row = given(Kind::Ticket, &path);
+        for first in ["reject", "withdraw", "start"] {
+            let events = send(&row, named(first)).unwrap_or_default();
+            if wins(&events) == 0 {
+                continue;
+            }
+            *won.entry(first).or_insert(0) += 1;
+            let row = after(row.clone(), &events);
+            for second in ["reject", "withdraw", "start"] {
+                let events = send(&row, named(second)).unwrap_or_default();
+                assert_eq!(wins(&events), 0, "{name}: {first}, then {second}");
+            }
+            if first == "reject" {
+                // A change that comes late, its money and every deadline find that it is over.
+                for ask in &asks {
+                    let events = send(&row, ask).unwrap_or_default();
+                    assert!(events.is_empty(), "{name}: rejected, then {}: {events:?}", ask.label);
+                }
+                assert!(row.tags().iter().all(|tag| !tag.name.starts_with("open:")), "{name}: a rejected ticket is on no wall");
+            }
+        }
+    }
+    assert_eq!(won, BTreeMap::from([("reject", 8), ("start", 3), ("withdraw", 11)]));
+}
+
+/// A store may say no to what it has accepted, whatever the customer has asked for meanwhile: all that was paid goes back, and
+/// no wish stays open. From the start of cooking on it is no such thing any more.
+#[test]
+fn an_order_is_rejected_until_it_is_cooked() {
+    use order::{Command as C, Event as E};
+    let customer = person(customer_id().account(), Role::Customer);
+    let (mut rejected, mut stood) = (0, 0);
+    for (name, path) in states(Kind::Order).into_iter().filter(|(name, _)| *name != "nothing") {
+        let row = given(Kind::Order, &path);
+        let before = shown_order(&row, &customer);
+        let said = Reason::Said(text("재료 소진"));
+        let no = ask("", C::ConfirmRejected { reason: said.clone() });
+        let events = send(&row, &no).unwrap();
+        let reached = |status: Status| before.timeline.iter().any(|step| step.status == status);
+        if before.status.is_final() || [Status::Cooking, Status::Cooked, Status::Picked].into_iter().any(reached) {
+            assert!(events.is_empty(), "{name}: {events:?}");
+            stood += 1;
+            continue;
+        }
+        let [Event::Order(E::Rejected { reason, refund, .. })] = &events[..] else { panic!("{name}: {events:?}") };
+        let paid = if before.status == Status::PendingPayment { Won::ZERO } else { before.basket.total };
+        assert_eq!((reason, *refund), (&said, paid), "{name}");
+        let row = after(row, &events);
+        let OrderShown { status, change, offer, .. } = shown_order(&row, &customer);
+        assert_eq!((status, change, offer), (Status::Rejected, None, None), "{name}");
+        for ask in asks(Kind::Order) {
+            let events = send(&row, &ask).unwrap_or_default();
+            assert!(events.is_empty(), "{name}: rejected, then {}: {events:?}", ask.label);
+        }
+        rejected += 1;
+    }
+    assert!(rejected > 15 && stood > 12, "{rejected} were rejected, {stood} stood");
 }
 
 /// What was asked of the provider and what it answered, kept apart from the rules.

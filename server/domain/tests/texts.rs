@@ -82,6 +82,10 @@ fn that_a_change_is_asked_for_is_no_news_once_it_is_answered() {
         assert_eq!(is_overtaken(&asked, "change_requested-6", later), is_over, "{later}");
     }
     assert!(is_overtaken(&Topic::CancelRequested {}, "cancel_requested", "cancel_refused"));
+    // A store may reject what it has accepted, late as it is.
+    for (topic, name) in [(Topic::CancelRequested {}, "cancel_requested"), (Topic::Overdue {}, "overdue-6")] {
+        assert!(is_overtaken(&topic, name, "rejected"), "{name}");
+    }
 }
 
 #[test]

@@ -17,6 +17,10 @@ impl Cast {
         self.house.get(&format!("/orders/{order}"), who).await.ok()
     }
 
+    async fn reject(&self, order: &str) -> Answer {
+        self.house.put(&format!("/foodCookings/{order}/reject"), &self.park, &json!({ "reason": "품절" })).await
+    }
+
     async fn pays(&self, order: &str, captured: i64, refunded: i64) {
         let is_so = |paid: &Value| paid["captured"] == captured && paid["refunded"] == refunded && paid["refunding"] == 0;
         self.becomes(&format!("/payments/{order}"), &self.kim, &format!("{captured} won came and {refunded} went back"), is_so).await;
@@ -105,6 +109,45 @@ async fn an_offer_is_of_some_dishes_of_the_order_and_one_at_a_time() {
     let steps = cast.shown(&order, &cast.kim).await["timeline"].clone();
     assert_eq!(steps.as_array().unwrap().iter().filter(|step| step["event"] == "offer_made").count(), 1);
     cast.ask(&order, "accept_offer", &cast.lee, json!({})).await.is_problem(404, "not_found");
+}
+
+/// The only dish of an accepted order is sold out: there is nothing to offer, so the store says no after all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_accepted_order_is_rejected_until_it_is_cooked() {
+    let cast = Cast::gather().await;
+    let order = cast.place_with(json!({ "items": [{ "item": COLA, "quantity": 2 }] })).await;
+    cast.until("ticket", &order, "opened").await;
+    cast.lead(&order, Stage::Placed, Stage::Accepted).await;
+    cast.ask(&order, "offer", &cast.park, json!({ "without": [COLA] })).await.is_problem(422, "nothing_left");
+    let ticket = cast.house.get(&format!("/foodCookings/{order}"), &cast.park).await;
+    assert!(ticket.verbs("foodCooking").contains(&"reject".to_owned()), "{ticket:?}");
+    assert_eq!(cast.reject(&order).await.ok()["status"], "rejected");
+    // Whoever presses twice has pressed, and nobody else moves it any more.
+    assert_eq!(cast.reject(&order).await.ok()["status"], "rejected");
+    cast.house.put(&format!("/foodCookings/{order}/start"), &cast.park, &json!({})).await.is_problem(409, "ticket_stands");
+    cast.until("order", &order, "rejected").await;
+    cast.ask(&order, "cancel", &cast.kim, json!({})).await.is_problem(409, "too_late");
+    cast.pays(&order, 7_000, 7_000).await;
+    let notice = cast.told(&order, &cast.kim, "rejected").await;
+    assert_eq!(notice["refund"], 7_000);
+    assert!(notice["text"].as_str().unwrap().contains("품절"), "{notice}");
+    cast.until("delivery", &order, "called_off").await;
+    cast.house.put(&format!("/deliveries/{order}/pick"), &cast.han, &json!({})).await.is_problem(409, "delivery_over");
+    cast.becomes(&format!("/stores/{}", cast.store), &cast.park, "its place is free", |store| store["open_tickets"] == 0).await;
+
+    // The customer takes an offer meanwhile: whether that was settled or not, all goes back, once.
+    let taken = cast.offered().await;
+    cast.lead(&taken, Stage::Placed, Stage::Accepted).await;
+    cast.ask(&taken, "accept_offer", &cast.kim, json!({})).await.ok();
+    cast.reject(&taken).await.ok();
+    cast.until("order", &taken, "rejected").await;
+    cast.pays(&taken, ALL, ALL).await;
+    let shown = cast.shown(&taken, &cast.kim).await;
+    assert_eq!((&shown["status"], &shown["offer"], &shown["change"]), (&json!("rejected"), &Value::Null, &Value::Null));
+
+    // On the stove it stays.
+    let cooking = cast.order(Stage::Cooking).await;
+    cast.reject(&cooking).await.is_problem(409, "ticket_stands");
 }
 
 /// An offer holds nothing up: whatever happens to the order meanwhile happens, and the offer is gone.

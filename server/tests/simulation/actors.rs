@@ -168,6 +168,8 @@ impl View<'_> {
             }
             S::Waiting if rng.percent(mood.rejects) => C::Reject { reason: text("재료가 없어요") }.into(),
             S::Waiting => C::Accept { cook_minutes: minutes }.into(),
+            // What was accepted turns out to be sold out.
+            S::Accepted if rng.percent(mood.rejects / 2) => C::Reject { reason: text("품절이에요") }.into(),
             S::Accepted | S::Cooking if rng.percent(8) => C::Delay { minutes }.into(),
             S::Accepted => C::Start {}.into(),
             S::Cooking => C::Finish {}.into(),

@@ -14,6 +14,7 @@ pub struct Coverage {
     completed: u64,
     cancelled: u64,
     rejected: u64,
+    taken_back: u64,
     declined: u64,
     changed: u64,
     refused_changes: u64,
@@ -41,6 +42,7 @@ impl Coverage {
             completed: some(&|seen| seen.status == Status::Completed),
             cancelled: some(&|seen| seen.status == Status::Cancelled && wish(seen)),
             rejected: some(&|seen| seen.status == Status::Rejected),
+            taken_back: u64::from(city.watch.tickets.values().any(|ticket| ticket.taken_back)),
             declined: some(&|seen| seen.status == Status::PaymentFailed),
             changed: some(&|seen| seen.changes > 0),
             refused_changes: some(&|seen| seen.asked_change && seen.changes == 0),
@@ -61,6 +63,7 @@ impl Coverage {
         self.completed += other.completed;
         self.cancelled += other.cancelled;
         self.rejected += other.rejected;
+        self.taken_back += other.taken_back;
         self.declined += other.declined;
         self.changed += other.changed;
         self.refused_changes += other.refused_changes;
@@ -84,6 +87,7 @@ impl Coverage {
             ("completed", self.completed, 30),
             ("cancelled", self.cancelled, 10),
             ("rejected", self.rejected, 10),
+            ("rejected after it was accepted", self.taken_back, 2),
             ("declined", self.declined, 10),
             ("changed", self.changed, 5),
             ("changed by the store's offer", self.left_out, 2),
@@ -118,6 +122,7 @@ impl fmt::Display for Coverage {
             ("cancelled at the customer's wish", self.cancelled),
             ("rejected", self.rejected),
             ("rejected over capacity", self.crowded),
+            ("rejected after it was accepted", self.taken_back),
             ("declined by the card company", self.declined),
             ("changed", self.changed),
             ("not changed though asked", self.refused_changes),

@@ -111,6 +111,8 @@ struct PaymentSeen {
 pub struct TicketSeen {
     pub status: Option<ticket::Status>,
     pub started: bool,
+    /// Rejected after it was accepted.
+    pub taken_back: bool,
     early: bool,
     announced: u32,
     overdue: u32,
@@ -296,6 +298,11 @@ impl Watch {
             E::Accepted { .. } => Some((S::Waiting, S::Accepted)),
             E::Started { .. } => Some((S::Accepted, S::Cooking)),
             E::Finished { .. } => Some((S::Cooking, S::Finished)),
+            // Until it cooks a store may say no to what it accepted; the deadline of its answer may not.
+            E::Rejected { reason, .. } if before == Some(S::Accepted) && *reason != Reason::NoAnswer => {
+                seen.taken_back = true;
+                Some((S::Accepted, S::Rejected))
+            }
             E::Rejected { .. } => Some((S::Waiting, S::Rejected)),
             E::Withdrawn { .. } if before.is_some() => Some((before.unwrap_or(S::Waiting), S::Withdrawn)),
             E::Abandoned { .. } => Some((before.unwrap_or(S::Waiting), S::Abandoned)),

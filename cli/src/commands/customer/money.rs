@@ -112,6 +112,11 @@ pub async fn cancel(ctx: &Context, which: Which, reason: Option<Text<200>>) -> R
         ctx.next(&format!("customer pay-status {order}"));
         return Ok(Exit::Done);
     }
+    if shown.status == Status::Rejected {
+        ctx.out.done(ctx.t("가게가 먼저 주문을 거절했어요. 결제한 돈은 돌려드려요", "The store rejected it first; the money goes back."));
+        ctx.next(&format!("customer pay-status {order}"));
+        return Ok(Exit::Done);
+    }
     if let Some(failure) = refused(ctx, &shown, &["cancelrefused"]) {
         return Err(failure);
     }
@@ -145,7 +150,7 @@ pub async fn changed(ctx: &Context, before: &OrderShown, reply: Reply) -> Result
         ctx.next(&format!("status watch {order}"));
         return Ok(Exit::Done);
     }
-    if let Some(failure) = refused(ctx, &shown, &["changerefused"]) {
+    if let Some(failure) = refused(ctx, &shown, &["changerefused", "rejected"]) {
         return Err(failure);
     }
     if let Some(more) = awaited(ctx, &shown).await {

@@ -48,7 +48,7 @@ fn later_than(topic: &Topic) -> &'static [&'static str] {
         Topic::PendingPayment { .. } => &["placed", "payment_failed", "cancelled"],
         Topic::ChangeRequested { .. } => &LATER[..8],
         Topic::Accepted { .. } => &LATER[2..8],
-        Topic::Cooking {} | Topic::Delayed { .. } | Topic::Overdue {} => &LATER[3..7],
+        Topic::Cooking {} | Topic::Delayed { .. } | Topic::Overdue {} => &LATER[3..8],
         Topic::Cooked {} | Topic::Picked {} | Topic::Released {} => &LATER[4..7],
         Topic::CancelRequested {} => &LATER[4..],
         _ => &[],

@@ -278,8 +278,9 @@ fn follow(o: &Taken, fact: &Command, at_ms: Millis) -> Vec<Event> {
             let eta_ms = o.eta_ms.unwrap_or(at_ms) + i64::from(minutes.get()) * 60_000;
             vec![E::Delayed { about, minutes: *minutes, eta_ms, at_ms }]
         }
-        // A store that accepted does not reject, and what was delivered is not called off: such facts are repeats gone astray.
-        C::ConfirmRejected { reason } if !o.accepted && progress < S::Accepted => {
+        // A store may reject what it accepted until it cooks. What is cooked is not rejected, and what was delivered is not called
+        // off: such facts are repeats gone astray.
+        C::ConfirmRejected { reason } if progress < S::Cooking => {
             vec![E::Rejected { about, reason: reason.clone(), refund: o.paid(), at_ms }]
         }
         C::ConfirmWithdrawn { reason } if progress < S::Delivered => {

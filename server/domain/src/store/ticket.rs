@@ -90,7 +90,8 @@ impl Decider for Ticket {
         Ok(match (t.status, command) {
             (S::Waiting, C::Accept { cook_minutes }) => vec![E::Accepted { about, cook_minutes: *cook_minutes, at_ms }],
             (S::Accepted | S::Cooking | S::Finished, C::Accept { .. }) => vec![],
-            (S::Waiting, C::Reject { reason }) => vec![E::Rejected { about, reason: Reason::Said(reason.clone()), at_ms }],
+            // Nothing is on the stove yet: whatever the customer asks for meanwhile, the money goes back once.
+            (S::Waiting | S::Accepted, C::Reject { reason }) => vec![E::Rejected { about, reason: Reason::Said(reason.clone()), at_ms }],
             (S::Rejected, C::Reject { .. }) => vec![],
             (S::Accepted, C::Start {}) if state.revision.is_some() => return Err(Refusal::ChangePending {}),
             (S::Accepted, C::Start {}) => vec![E::Started { about, at_ms }],

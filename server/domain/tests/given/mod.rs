@@ -183,6 +183,7 @@ pub fn states(kind: Kind) -> Vec<(&'static str, Vec<Ask>)> {
             ("delivered", "place, confirm_paid, confirm_accepted, confirm_cooked, confirm_picked, confirm_delivered"),
             ("completed", "place, confirm_paid, confirm_accepted, confirm_cooked, confirm_picked, confirm_delivered, confirm"),
             ("rejected", "place, confirm_paid, confirm_rejected"),
+            ("accepted, then rejected", "place, confirm_paid, confirm_accepted, confirm_rejected"),
             ("cancelled", "place, confirm_paid, cancel, confirm_withdrawn"),
         ],
         Kind::Payment => &[
@@ -238,6 +239,7 @@ pub fn states(kind: Kind) -> Vec<(&'static str, Vec<Ask>)> {
             ("cooking, overdue", "open, accept, start, mark_overdue"),
             ("finished", "open, accept, start, finish"),
             ("rejected", "open, reject"),
+            ("accepted, then rejected", "open, accept, revise, reject"),
             ("withdrawn", "open, withdraw"),
             ("abandoned", "open, accept, abandon"),
         ],
