@@ -311,6 +311,9 @@ pub struct RefusedPart {
     pub charge: String,
     /// How much.
     pub amount: Won,
+    /// The reason by which the provider's record of it is known, word for word: whoever gives it back by hand writes this.
+    #[serde(default)]
+    pub cancel_reason: String,
 }
 
 /// A refund that the provider refuses, in the list that operators read.

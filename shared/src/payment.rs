@@ -10,6 +10,14 @@ use serde::{Deserialize, Serialize};
 /// of the same movement is known to be one.
 pub type Movement = u32;
 
+/// What stands before a refund's name in the reason that a provider keeps of it, which people read there.
+pub const REFUND_REASON: &str = "환불 ";
+
+/// The reason under which a provider keeps a refund of this name, word for word. Whoever gives money back by hand writes the same.
+pub fn refund_reason(refund: &str) -> String {
+    format!("{REFUND_REASON}{refund}")
+}
+
 /// Where a payment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]

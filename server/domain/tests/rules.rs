@@ -566,7 +566,9 @@ fn a_refused_refund_is_told_once_and_stays_due_until_it_goes_back() {
     assert_eq!(told, 0, "the same again is nothing new");
     let (row, told) = say(row, refuse(Reason::NotPaid), NOON_MS + 3);
     assert_eq!(told, 1, "another reason is");
-    let part = serde_json::json!({ "refund": format!("{}-2", order_id()), "charge": format!("{}-1", order_id()), "amount": 20_000 });
+    let (refund, charge) = (format!("{}-2", order_id()), format!("{}-1", order_id()));
+    let written = format!("환불 {refund}");
+    let part = serde_json::json!({ "refund": refund, "charge": charge, "amount": 20_000, "cancel_reason": written });
     let refused = serde_json::json!({ "amount": 20_000, "reason": "not_paid", "since_ms": NOON_MS + 1, "parts": [part] });
     assert_eq!((listed(&row), seen(&row, &operator), due(&row)), (Some(NOON_MS + 1), refused, vec![(2, true)]));
     assert_eq!(seen(&row, &person(customer_id().account(), Role::Customer)), serde_json::Value::Null);

@@ -10,7 +10,7 @@ use shared::{
     Actor, CustomerId, Kind, Millis, OrderId, Refusal, Role, Stamp, Won,
     api::{PaymentShown, RefusedPart, RefusedRefund, RefusedRefundOf},
     order::{Means, Reason},
-    payment::{Command, Event, Movement, Status},
+    payment::{Command, Event, Movement, Status, refund_reason},
 };
 
 /// The payment aggregate.
@@ -159,7 +159,10 @@ impl State {
         let amount = refunds.clone().map(|(_, amount)| *amount).sum();
         let named = |movement| provider_key(order, movement, 0);
         let parts = refunds.flat_map(|(refund, _)| self.parts_of(*refund).into_iter().map(move |part| (*refund, part)));
-        let parts = parts.map(|(refund, part)| RefusedPart { refund: named(refund), charge: named(part.charge), amount: part.amount });
+        let parts = parts.map(|(refund, part)| {
+            let (refund, charge) = (named(refund), named(part.charge));
+            RefusedPart { cancel_reason: refund_reason(&refund), refund, charge, amount: part.amount }
+        });
         let parts = parts.collect();
         Some(RefusedRefundOf { order, refused: RefusedRefund { amount, reason: reason.clone(), since_ms: *since_ms, parts } })
     }

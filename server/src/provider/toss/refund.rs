@@ -7,10 +7,7 @@ use super::{
     wire::{Cancel, Payment, Reply},
 };
 use crate::provider::Part;
-use shared::{Won, order::Reason};
-
-/// What stands before the refund's key in the reason, which is the one field of ours that the provider keeps.
-const REASON: &str = "환불 ";
+use shared::{Won, order::Reason, payment::refund_reason};
 
 /// Whether the money of one charge went back.
 #[derive(Debug, PartialEq)]
@@ -54,7 +51,8 @@ impl Toss {
     }
 
     async fn cancel(&self, ask: &Ask, part: &Part, payment: &Payment) -> Answer {
-        let reason = format!("{REASON}{}", ask.key);
+        // The one field of ours that the provider keeps.
+        let reason = refund_reason(&ask.key);
         let is_whole = part.amount.0 == payment.total_amount && part.amount.0 == payment.balance_amount;
         let balance = Won(payment.balance_amount);
         let cancel = Cancel { cancel_reason: &reason, cancel_amount: (!is_whole).then_some(part.amount), refundable_amount: balance };
@@ -114,7 +112,8 @@ fn is_same(now: &Payment, before: &Payment) -> bool {
 
 /// Whether a refund of this key is among those of a payment.
 fn gone(payment: &Payment, key: &str, amount: Won) -> Gone {
-    let mut ours = payment.cancels.iter().flatten().filter(|cancel| cancel.cancel_reason.strip_prefix(REASON) == Some(key));
+    let reason = refund_reason(key);
+    let mut ours = payment.cancels.iter().flatten().filter(|cancel| cancel.cancel_reason == reason);
     match (ours.next(), ours.next()) {
         (None, _) => Gone::No,
         (Some(one), None) if one.cancel_amount == amount.0 => Gone::Yes,
