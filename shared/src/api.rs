@@ -295,6 +295,9 @@ pub struct RefusedRefund {
     pub amount: Won,
     /// Why, as it was said last.
     pub reason: Reason,
+    /// The provider's own word for that, if it gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<payment::RefusalCode>,
     /// When it was refused first.
     pub since_ms: Millis,
     /// What of it is taken from which charge.

@@ -77,7 +77,7 @@ fn sheet(refunds: &[RefusedRefundOf], lang: Lang) -> Sheet {
     // The reason is copied into the console, where a part of it is worth nothing.
     let mut sheet = Sheet::new(&heads).whole(4);
     for RefusedRefundOf { order, refused } in refunds {
-        let (reason, since) = (words::refusal(&refused.reason, lang), times::full(refused.since_ms));
+        let (reason, since) = (words::refusal(&refused.reason, refused.code.as_deref(), lang), times::full(refused.since_ms));
         for part in &refused.parts {
             let (amount, reason, since) = (views::won(part.amount, lang), reason.clone(), since.clone());
             sheet.row([order.to_string(), amount, reason, since, written(part), part.charge.clone()]);
@@ -101,16 +101,19 @@ mod tests {
         let part = |n: u32, amount: i64| json!({ "refund": format!("{order}-3"), "charge": format!("{order}-{n}"), "amount": amount });
         let mut parts = [part(2, 5_000), part(1, 15_000)];
         parts[1]["cancel_reason"] = json!(format!("환불 {order}-3"));
-        let item = json!({ "order": order, "amount": 20_000, "reason": "declined", "since_ms": 1_763_722_925_000_i64, "parts": parts });
+        let mut item = json!({ "order": order, "amount": 20_000, "reason": "declined", "since_ms": 1_763_722_925_000_i64, "parts": parts });
+        let without: RefusedRefundOf = serde_json::from_value(item.clone()).unwrap();
+        assert_eq!(without.refused.code, None);
+        item["code"] = json!("NOT_CANCELABLE_AMOUNT");
         let refunds: Vec<RefusedRefundOf> = serde_json::from_value(json!([item])).unwrap();
         let told = |lang: Lang| {
             let drawn = sheet(&refunds, lang).draw(lang, false);
             drawn.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
         };
         let row = |won: &str, why: &str, charge: u32| format!("{order} {won} {why} 2025-11-21 20:02:05 환불 {order}-3 {order}-{charge}");
-        let why = "the provider declined";
+        let why = "the provider declined: NOT_CANCELABLE_AMOUNT";
         assert_eq!(told(Lang::En), [row("5,000 won", why, 2), row("15,000 won", why, 1)]);
-        let why = "결제사가 거절했어요";
+        let why = "결제사가 거절했어요: NOT_CANCELABLE_AMOUNT";
         assert_eq!(told(Lang::Ko), [row("5,000원", why, 2), row("15,000원", why, 1)]);
         // Of the first row the reason is told as it must be written.
         for lang in [Lang::Ko, Lang::En] {

@@ -2,12 +2,16 @@
 
 use super::{
     Answer, Ask, Found, Seen, Toss,
-    errors::{Class, class, is_decided},
+    errors::{Class, NOT_FOUND, class, is_decided},
     seen,
     wire::{Cancel, Payment, Reply},
 };
 use crate::provider::Part;
-use shared::{Won, order::Reason, payment::refund_reason};
+use shared::{Text, Won, payment::refund_reason};
+
+/// What operators read where the provider has no word for it.
+const NO_CHARGES: &str = "no_charges";
+const ANOTHER_AMOUNT: &str = "another_amount";
 
 /// Whether the money of one charge went back.
 #[derive(Debug, PartialEq)]
@@ -22,7 +26,7 @@ impl Toss {
     pub(super) async fn give_back(&self, ask: &Ask) -> Answer {
         let known: Won = ask.against.iter().map(|part| part.amount).sum();
         if ask.amount < Won(1) || known != ask.amount {
-            return self.refuse(ask, "it is not known which charges it goes against");
+            return self.refuse(ask, NO_CHARGES, "it is not known which charges it goes against");
         }
         let mut answer = Answer::Approved;
         for part in &ask.against {
@@ -35,7 +39,7 @@ impl Toss {
     async fn part(&self, ask: &Ask, part: &Part) -> Answer {
         let payment = match self.find(&part.charge).await {
             Found::Payment(payment) => payment,
-            Found::Nothing => return self.refuse(ask, "the provider does not know the charge"),
+            Found::Nothing => return self.refuse(ask, NOT_FOUND, "the provider does not know the charge"),
             other @ (Found::Strange | Found::Unclear) => return other.answer(),
         };
         // Its own total is compared with itself: what the charge was is the payment context's to know.
@@ -45,7 +49,7 @@ impl Toss {
         }
         match gone(&payment, &ask.key, part.amount) {
             Gone::Yes => Answer::Approved,
-            Gone::Otherwise => self.refuse(ask, "another amount went back in its name"),
+            Gone::Otherwise => self.refuse(ask, ANOTHER_AMOUNT, "another amount went back in its name"),
             Gone::No => self.cancel(ask, part, &payment).await,
         }
     }
@@ -87,9 +91,9 @@ impl Toss {
         let undecided = if is_decided(status) { Answer::Undecided } else { Answer::Unknown };
         match (gone(&now, &ask.key, part.amount), class(status, code)) {
             (Gone::Yes, _) => Answer::Approved,
-            (Gone::Otherwise, _) => self.refuse(ask, "another amount went back in its name"),
-            (Gone::No, Class::RefusedRefund) => self.refuse(ask, code),
-            (Gone::No, _) if now.balance_amount < part.amount.0 => self.refuse(ask, "less is left of the charge than shall go back"),
+            (Gone::Otherwise, _) => self.refuse(ask, ANOTHER_AMOUNT, "another amount went back in its name"),
+            (Gone::No, Class::RefusedRefund) => self.refuse(ask, code, code),
+            (Gone::No, _) if now.balance_amount < part.amount.0 => self.refuse(ask, code, "less is left of the charge than shall go back"),
             (Gone::No, Class::OurFault) => {
                 self.complain("refund", code);
                 undecided
@@ -98,9 +102,9 @@ impl Toss {
         }
     }
 
-    fn refuse(&self, ask: &Ask, why: &str) -> Answer {
+    fn refuse(&self, ask: &Ask, code: &str, why: &str) -> Answer {
         self.complain(&ask.key, why);
-        Answer::Declined(Reason::Declined)
+        Answer::Refused(Text::new(code).ok())
     }
 }
 
@@ -126,7 +130,7 @@ fn worse(one: Answer, other: Answer) -> Answer {
     match (one, other) {
         (Answer::Unknown, _) | (_, Answer::Unknown) => Answer::Unknown,
         (Answer::Undecided, _) | (_, Answer::Undecided) => Answer::Undecided,
-        (refused @ Answer::Declined(_), _) | (_, refused @ Answer::Declined(_)) => refused,
         (Answer::Approved, Answer::Approved) => Answer::Approved,
+        (Answer::Approved, refused) | (refused, _) => refused,
     }
 }
