@@ -7,7 +7,10 @@ use super::{
     wire::{Cancel, Payment, Reply},
 };
 use crate::provider::Part;
-use shared::{Text, Won, payment::refund_reason};
+use shared::{
+    Text, Won,
+    payment::{REFUND_REASON, refund_reason},
+};
 
 /// What operators read where the provider has no word for it.
 const NO_CHARGES: &str = "no_charges";
@@ -49,6 +52,14 @@ impl Toss {
         }
         match gone(&payment, &ask.key, part.amount) {
             Gone::Yes => Answer::Approved,
+            _ if is_all_back(&payment, ask, part.amount) => {
+                tracing::warn!(
+                    refund = ask.key,
+                    charge = part.charge,
+                    "somebody else gave all of the charge back; nothing is left to ask for"
+                );
+                Answer::Approved
+            }
             Gone::Otherwise => self.refuse(ask, ANOTHER_AMOUNT, "another amount went back in its name"),
             Gone::No => self.cancel(ask, part, &payment).await,
         }
@@ -123,6 +134,25 @@ fn gone(payment: &Payment, key: &str, amount: Won) -> Gone {
         (Some(one), None) if one.cancel_amount == amount.0 => Gone::Yes,
         _ => Gone::Otherwise,
     }
+}
+
+/// Whether all of a charge went back, and this refund with it: what went under its own name is no more than it wants, and what
+/// the order's other refunds have not named is no less. Nothing more can go back then, and the customer has it all, whoever gave
+/// it. Several refunds may be told so: they never take more of a charge than it was, and so no more than went.
+fn is_all_back(payment: &Payment, ask: &Ask, amount: Won) -> bool {
+    let (reason, of_order) = (refund_reason(&ask.key), format!("{REFUND_REASON}{}-", ask.order));
+    let (mut own, mut others, mut strange) = (0, 0, 0);
+    for cancel in payment.cancels.iter().flatten() {
+        let sum = match &cancel.cancel_reason {
+            said if *said == reason => &mut own,
+            said if said.starts_with(&of_order) => &mut others,
+            _ => &mut strange,
+        };
+        // Whatever is said there must not end the program.
+        *sum += i128::from(cancel.cancel_amount.max(0));
+    }
+    let (amount, total) = (i128::from(amount.0), i128::from(payment.total_amount));
+    payment.balance_amount == 0 && own + others + strange == total && (own..=own + strange).contains(&amount)
 }
 
 /// What two parts of a refund come to: not known before refused, refused before done.
