@@ -13,6 +13,7 @@ const NARROWEST: u16 = 40;
 pub struct Sheet {
     heads: Vec<(&'static str, &'static str, Align)>,
     rows: Vec<Vec<String>>,
+    whole: Option<usize>,
 }
 
 /// Where a column stands.
@@ -27,7 +28,14 @@ pub enum Align {
 impl Sheet {
     /// A table with these columns: Korean, English, and where they stand.
     pub fn new(heads: &[(&'static str, &'static str, Align)]) -> Self {
-        Self { heads: heads.to_vec(), rows: Vec::new() }
+        Self { heads: heads.to_vec(), ..Self::default() }
+    }
+
+    /// Has this column kept whole although it has blanks, since it is copied word for word.
+    #[must_use]
+    pub fn whole(mut self, column: usize) -> Self {
+        self.whole = Some(column);
+        self
     }
 
     /// A list of names and values, without a heading.
@@ -70,7 +78,7 @@ impl Sheet {
             column.set_padding((0, 2));
             // What has no blanks, as an id, is copied whole: only sentences are folded. A column of width one could
             // not hold a wide letter.
-            let is_whole = self.rows.iter().filter_map(|row| row.get(i)).all(|cell| !cell.contains(' '));
+            let is_whole = self.whole == Some(i) || self.rows.iter().filter_map(|row| row.get(i)).all(|cell| !cell.contains(' '));
             column.set_constraint(match is_whole {
                 true => ColumnConstraint::ContentWidth,
                 false => ColumnConstraint::LowerBoundary(Width::Fixed(12)),

@@ -16,7 +16,7 @@ use shared::{
         CustomerShown, DeliveryShown, MaybeSealed, MyPage, NoticeShown, OrderShown, PaymentShown, ReviewShown, RiderShown, ShopPage,
         StorefrontShown, TicketShown,
     },
-    order::{Basket, Line},
+    order::{self, Basket, Line},
     payment,
     store::{Dish, Door, Profile},
 };
@@ -132,6 +132,10 @@ pub fn my_page(reply: &Reply, lang: Lang) -> Result<Sheet, Failure> {
     if page.refunded != Won::ZERO {
         card.field(lang.pick("환불", "Refunded"), won(page.refunded, lang));
     }
+    let refunding = refunding(&page);
+    if refunding > Won::ZERO {
+        card.field(lang.pick("환불 중", "Refunding"), won(refunding, lang));
+    }
     card.field(lang.pick("주문 시각", "Ordered"), times::full(page.placed_ms));
     if let Some(eta) = page.eta_ms {
         card.field(lang.pick("도착 예상", "Expected"), times::minute(eta));
@@ -140,6 +144,12 @@ pub fn my_page(reply: &Reply, lang: Lang) -> Result<Sheet, Failure> {
         card.field("", tell_step(step, lang).line());
     }
     Ok(card)
+}
+
+/// What has yet to come back of an order that ended: the story tells of it as soon as it is promised.
+fn refunding(page: &MyPage) -> Won {
+    let is_over = matches!(page.status, order::Status::Rejected | order::Status::Cancelled | order::Status::PaymentFailed);
+    if is_over { page.paid - page.refunded } else { Won::ZERO }
 }
 
 /// A payment.
@@ -380,4 +390,28 @@ pub fn customer(reply: &Reply, lang: Lang) -> Result<Sheet, Failure> {
         card.field(lang.pick("전화", "Phone"), contact.phone.as_str());
     }
     Ok(card)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may end here")]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_an_order_that_ended_has_yet_to_get_back_is_on_its_way() {
+        let basket = json!({ "lines": [], "delivery_fee": 3_000, "total": 20_000 });
+        let page = |status: &str, refunded: i64| -> MyPage {
+            serde_json::from_value(json!({
+                "order": "ord_040g2081040g2081", "customer": "cus_0m2ga1850m2ga185", "store": "sto_0c1g60r30c1g60r3", "store_name": "교촌",
+                "status": status, "basket": basket, "eta_ms": null, "paid": 20_000, "refunded": refunded, "placed_ms": 0, "timeline": [],
+            }))
+            .unwrap()
+        };
+        for (status, refunded, wanted) in
+            [("cancelled", 0, 20_000), ("rejected", 5_000, 15_000), ("cancelled", 20_000, 0), ("cooking", 0, 0)]
+        {
+            assert_eq!(refunding(&page(status, refunded)), Won(wanted), "{status} {refunded}");
+        }
+    }
 }

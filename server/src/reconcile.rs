@@ -71,12 +71,16 @@ pub struct Difference {
     pub provider: Side,
     /// True while a movement of the order is on its way: then the difference ends by itself.
     pub waits: bool,
+    /// True when it does not, and the provider refuses a refund of the order: somebody must see to that one.
+    pub refused: bool,
 }
 
 impl Difference {
-    /// Whether what the provider has and the ledger has not is what is still due. What only the ledger has never is.
+    /// Whether what the provider has and the ledger has not is what is still due. What only the ledger has never is, and nor
+    /// is what the provider refuses to give back: it is asked again, but nothing says that it will ever come.
     fn is_on_its_way(&self, due: &[Due]) -> bool {
-        let of = |refund: bool| due.iter().filter(|due| due.charge.is_none() == refund).map(|due| due.amount).sum::<Won>();
+        let comes = |due: &&Due, refund: bool| !due.refused && due.charge.is_none() == refund;
+        let of = |refund: bool| due.iter().filter(|due| comes(due, refund)).map(|due| due.amount).sum::<Won>();
         let is_due = |here: &Sum, there: &Sum, due: Won| (Won::ZERO..=due).contains(&(there.won - here.won));
         is_due(&self.ledger.charges, &self.provider.charges, of(false)) && is_due(&self.ledger.refunds, &self.provider.refunds, of(true))
     }
@@ -141,12 +145,12 @@ fn with_ledger(engine: &Engine, day: i64, hours: Range<Millis>, there: &[Record]
     }
     let mut report = compare(day, &here, there);
     for difference in &mut report.differences {
-        let stored = engine.read(Kind::Payment, &difference.order)?;
-        difference.waits = stored.is_some_and(|stored| match &*stored.row {
+        let Some(stored) = engine.read(Kind::Payment, &difference.order)? else { continue };
+        if let Row::Payment(state) = &*stored.row {
             // What nobody waits for any more may come, and then goes back.
-            Row::Payment(state) => difference.is_on_its_way(&[state.due(), state.unwanted()].concat()),
-            _ => false,
-        });
+            difference.waits = difference.is_on_its_way(&[state.due(), state.unwanted()].concat());
+            difference.refused = !difference.waits && state.refused().is_some();
+        }
     }
     report.differ = report.differences.len();
     report.agrees = report.differences.iter().all(|difference| difference.waits);
@@ -211,7 +215,8 @@ fn compare(day: i64, here: &[Record], there: &[Record]) -> Report {
     orders.retain(|_, (_, _, within)| *within);
     let compared = orders.len();
     let differ = orders.into_iter().filter(|(_, (own, theirs, _))| !own.agrees(theirs));
-    let differences: Vec<_> = differ.map(|(order, (ledger, provider, _))| Difference { order, ledger, provider, waits: false }).collect();
+    let differences: Vec<_> =
+        differ.map(|(order, (ledger, provider, _))| Difference { order, ledger, provider, waits: false, refused: false }).collect();
     Report {
         from_ms: day_begins(day),
         until_ms: day_begins(day + 1),
@@ -284,6 +289,10 @@ mod tests {
         let waits = |here: &[Record], there: &[Record], due: &[Due]| compare(DAY, here, there).differences[0].is_on_its_way(due);
         assert!(waits(&[], &[charged.clone()], &[due(10, Some(false))]));
         assert!(waits(&[charged.clone()], &[charged.clone(), back.clone()], &[due(4, None)]));
+        // What the provider refuses to give back is not on its way, whoever gave the same amount back by hand.
+        let refused = Due { refused: true, ..due(4, None) };
+        assert!(!waits(&[charged.clone()], &[charged.clone(), back.clone()], &[refused.clone()]));
+        assert!(waits(&[charged.clone()], &[charged.clone(), back.clone()], &[refused, due(4, None)]));
         for (here, there, due) in [
             // Nothing is due, or less, or the other way.
             (vec![], vec![charged.clone()], vec![]),

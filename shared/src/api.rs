@@ -295,6 +295,9 @@ pub struct RefusedRefund {
     pub amount: Won,
     /// Why, as it was said last.
     pub reason: Reason,
+    /// The provider's own word for that, if it gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<payment::RefusalCode>,
     /// When it was refused first.
     pub since_ms: Millis,
     /// What of it is taken from which charge.
@@ -311,6 +314,9 @@ pub struct RefusedPart {
     pub charge: String,
     /// How much.
     pub amount: Won,
+    /// The reason by which the provider's record of it is known, word for word: whoever gives it back by hand writes this.
+    #[serde(default)]
+    pub cancel_reason: String,
 }
 
 /// A refund that the provider refuses, in the list that operators read.

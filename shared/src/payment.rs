@@ -1,7 +1,7 @@
 //! The payment of an order: charges and refunds, each a movement with its own number.
 
 use crate::{
-    CustomerId, Millis, OrderId, Role, Sender, Won,
+    CustomerId, Millis, OrderId, Role, Sender, Text, Won,
     order::{Means, Reason},
 };
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,17 @@ use serde::{Deserialize, Serialize};
 /// Numbers the movements of one payment from 1. With the order it is the key that the provider sees, so that a repeat
 /// of the same movement is known to be one.
 pub type Movement = u32;
+
+/// A provider's own word for why it refuses a refund. It says nothing about anybody.
+pub type RefusalCode = Text<100>;
+
+/// What stands before a refund's name in the reason that a provider keeps of it, which people read there.
+pub const REFUND_REASON: &str = "환불 ";
+
+/// The reason under which a provider keeps a refund of this name, word for word. Whoever gives money back by hand writes the same.
+pub fn refund_reason(refund: &str) -> String {
+    format!("{REFUND_REASON}{refund}")
+}
 
 /// Where a payment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -47,7 +58,12 @@ pub enum Command {
     /// The provider gave the money back.
     ConfirmRefund { movement: Movement },
     /// The provider will not give the money back. It stays due, and is asked for again.
-    RefuseRefund { movement: Movement, reason: Reason },
+    RefuseRefund {
+        movement: Movement,
+        reason: Reason,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<RefusalCode>,
+    },
     /// The customer wants what is due to be asked for now, and not only when its turn comes.
     Pay {},
 }
@@ -85,7 +101,16 @@ pub enum Event {
         at_ms: Millis,
     },
     /// The provider will not give the money back: a matter for operators. It is asked again until it does.
-    RefundRefused { order: OrderId, customer: CustomerId, movement: Movement, amount: Won, reason: Reason, at_ms: Millis },
+    RefundRefused {
+        order: OrderId,
+        customer: CustomerId,
+        movement: Movement,
+        amount: Won,
+        reason: Reason,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<RefusalCode>,
+        at_ms: Millis,
+    },
     /// Money went back.
     Refunded { order: OrderId, customer: CustomerId, movement: Movement, amount: Won, at_ms: Millis },
     /// What is paid, or promised back, is now the order's new total.

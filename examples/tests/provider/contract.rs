@@ -94,13 +94,13 @@ async fn a_card_answers_as_it_is_named_and_a_no_stays_a_no(bench: Bench) {
 }
 
 async fn no_more_goes_back_than_came_in(bench: Bench) {
-    assert_eq!(bench.provider.refund(refund(1, 2, &[(1, 1)])).await, NO);
+    assert!(is_refused(&bench.provider.refund(refund(1, 2, &[(1, 1)])).await));
     assert_eq!(bench.provider.charge(charge(1, 3, 500, Means::Card)).await, Answer::Approved);
-    assert_eq!(bench.provider.refund(refund(1, 4, &[(3, 501)])).await, NO);
+    assert!(is_refused(&bench.provider.refund(refund(1, 4, &[(3, 501)])).await));
     for _ in 0..2 {
         assert_eq!(bench.provider.refund(refund(1, 5, &[(3, 500)])).await, Answer::Approved);
     }
-    assert_eq!(bench.provider.refund(refund(1, 6, &[(3, 1)])).await, NO);
+    assert!(is_refused(&bench.provider.refund(refund(1, 6, &[(3, 1)])).await));
     assert_eq!(bench.provider.charge(charge(1, 7, -5, Means::Card)).await, NO);
     assert_eq!((bench.witness)(1), (500, 500));
 }

@@ -54,6 +54,11 @@ fn refund(n: u32, movement: u32, of: &[(u32, i64)]) -> Ask {
     Ask { against, ..charge(n, movement, amount, Means::Card) }
 }
 
+/// Whether a refund was refused, by a provider that has a word for it or by one that has none.
+fn is_refused(answer: &Answer) -> bool {
+    matches!(answer, Answer::Declined(_) | Answer::Refused(_))
+}
+
 /// Asks as the payment worker does: until there is an answer.
 async fn settle(provider: &dyn Provider, ask: &Ask, back: bool) -> Answer {
     for _ in 0..PATIENCE {

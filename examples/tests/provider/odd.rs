@@ -6,6 +6,8 @@ use axum::{
     http::{HeaderMap, StatusCode},
     routing::post,
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
+use hyper::header::HeaderValue;
 use serde_json::json;
 use shared::order::Reason;
 use tokio::{net::TcpListener, sync::mpsc};
@@ -51,9 +53,66 @@ async fn all_of_it_in_parts_is_all_of_it_whatever_the_status() {
         assert_eq!(toss.refund(refund(1, movement, &[(1, amount)])).await, Answer::Approved);
     }
     // `PARTIAL_CANCELED` with nothing left: the rest of this movement's life is a no.
-    assert_eq!(toss.refund(refund(1, 4, &[(1, 1)])).await, Answer::Declined(Reason::Declined));
+    let refused = toss.refund(refund(1, 4, &[(1, 1)])).await;
+    assert!(matches!(&refused, Answer::Refused(Some(code)) if **code == *"NOT_CANCELABLE_AMOUNT"), "{refused:?}");
     assert_eq!(toss.refund(refund(1, 3, &[(1, 5_000)])).await, Answer::Approved);
     assert_eq!(company.moved(1), (vec![9_000], vec![4_000, 5_000]));
+}
+
+/// Somebody gives back by hand, in the company's console, and writes this.
+async fn by_hand(company: &Company, n: u32, amount: i64, reason: &str) {
+    let captured = |line: Line| match line {
+        Line::Captured { payment_key, order_id, .. } if order_id == key(n, 1) => Some(payment_key),
+        _ => None,
+    };
+    let payment_key = book::read(&company.journal).unwrap().into_iter().find_map(captured).unwrap();
+    let login = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(format!("{SECRET_KEY}:")))).unwrap();
+    let body = Bytes::from(json!({ "cancelReason": reason, "cancelAmount": amount }).to_string());
+    let path = format!("/v1/payments/{payment_key}/cancel");
+    let mut client = Client::new(&Host::new(&company.server.url).unwrap());
+    let answer = client.ask(Request { method: Method::POST, path, login: Some(&login), key: None, body }).await.unwrap();
+    assert!(answer.is_good(), "{}", String::from_utf8_lossy(&answer.body));
+}
+
+#[tokio::test]
+async fn what_somebody_else_gave_back_is_not_given_back_again_and_counts_once_it_is_all() {
+    let company = Company::start().await;
+    let toss = company.provider();
+    for n in 1..=7 {
+        assert_eq!(toss.charge(charge(n, 1, 9_000, Means::Card)).await, Answer::Approved);
+    }
+    // All of it, for a reason of their own: of the whole, of a part, and of both parts there is nothing to ask for.
+    by_hand(&company, 1, 9_000, "손님 전화").await;
+    assert_eq!(toss.refund(refund(1, 2, &[(1, 4_000)])).await, Answer::Approved);
+    assert_eq!(toss.refund(refund(1, 3, &[(1, 5_000)])).await, Answer::Approved);
+    assert_eq!(company.moved(1), (vec![9_000], vec![9_000]));
+    // Some of it: what is left is less than shall go back, and it stays so until the rest is given back as well.
+    by_hand(&company, 2, 2_000, "환불 요청").await;
+    for _ in 0..2 {
+        assert!(is_refused(&toss.refund(refund(2, 2, &[(1, 9_000)])).await));
+    }
+    by_hand(&company, 2, 7_000, "나머지").await;
+    assert_eq!(toss.refund(refund(2, 2, &[(1, 9_000)])).await, Answer::Approved);
+    assert_eq!(company.moved(2), (vec![9_000], vec![2_000, 7_000]));
+    // What another refund has named is that one's.
+    assert_eq!(toss.refund(refund(3, 2, &[(1, 9_000)])).await, Answer::Approved);
+    assert!(is_refused(&toss.refund(refund(3, 3, &[(1, 1)])).await));
+    assert_eq!(toss.refund(refund(4, 2, &[(1, 4_000)])).await, Answer::Approved);
+    by_hand(&company, 4, 5_000, "손님 전화").await;
+    assert!(is_refused(&toss.refund(refund(4, 3, &[(1, 5_001)])).await));
+    assert_eq!(toss.refund(refund(4, 3, &[(1, 5_000)])).await, Answer::Approved);
+    assert_eq!(company.moved(4), (vec![9_000], vec![4_000, 5_000]));
+    // More than it wants under its own name is for an operator to look at, and less is made good by the rest.
+    by_hand(&company, 6, 9_000, &format!("환불 {}", key(6, 2))).await;
+    assert!(is_refused(&toss.refund(refund(6, 2, &[(1, 4_000)])).await));
+    by_hand(&company, 7, 8_000, &format!("환불 {}", key(7, 2))).await;
+    assert!(is_refused(&toss.refund(refund(7, 2, &[(1, 9_000)])).await));
+    by_hand(&company, 7, 1_000, "나머지").await;
+    assert_eq!(toss.refund(refund(7, 2, &[(1, 9_000)])).await, Answer::Approved);
+    // As long as enough is left, what others gave back is no matter of ours.
+    by_hand(&company, 5, 2_000, "손님 전화").await;
+    assert_eq!(toss.refund(refund(5, 2, &[(1, 7_000)])).await, Answer::Approved);
+    assert_eq!(company.moved(5), (vec![9_000], vec![2_000, 7_000]));
 }
 
 #[tokio::test]

@@ -530,7 +530,7 @@ fn any_of_payment(dice: &mut Dice, movements: usize) -> payment::Command {
         12..14 => C::Refund { order, customer, reason: Reason::Unsaid },
         14..18 => C::Adjust { total: Won(10_000 + 5_000 * dice.below(5) as i64) },
         18..20 => C::GiveUp { movement },
-        20 => C::RefuseRefund { movement, reason: Reason::Declined },
+        20 => C::RefuseRefund { movement, reason: Reason::Declined, code: None },
         _ => C::ConfirmRefund { movement },
     }
 }
@@ -621,7 +621,7 @@ fn a_refused_refund_is_told_once_and_stays_due_until_it_goes_back() {
         let events = domain::decide(&row, &command.into(), &Stamp { by: Actor::System, at_ms }).unwrap();
         (after(row, &events), events.len())
     };
-    let refuse = |reason| C::RefuseRefund { movement: 2, reason };
+    let refuse = |reason| C::RefuseRefund { movement: 2, reason, code: None };
     let seen = |row: &Row, by: &Actor| serde_json::to_value(row.show(by).unwrap()).unwrap()["refused"].clone();
     let listed = |row: &Row| row.tags().into_iter().find(|tag| tag.name == domain::payment::REFUSED).map(|tag| tag.sort);
     let due = |row: &Row| {
@@ -637,10 +637,21 @@ fn a_refused_refund_is_told_once_and_stays_due_until_it_goes_back() {
     assert_eq!(told, 0, "the same again is nothing new");
     let (row, told) = say(row, refuse(Reason::NotPaid), NOON_MS + 3);
     assert_eq!(told, 1, "another reason is");
-    let part = serde_json::json!({ "refund": format!("{}-2", order_id()), "charge": format!("{}-1", order_id()), "amount": 20_000 });
+    let (refund, charge) = (format!("{}-2", order_id()), format!("{}-1", order_id()));
+    let written = format!("환불 {refund}");
+    let part = serde_json::json!({ "refund": refund, "charge": charge, "amount": 20_000, "cancel_reason": written });
     let refused = serde_json::json!({ "amount": 20_000, "reason": "not_paid", "since_ms": NOON_MS + 1, "parts": [part] });
     assert_eq!((listed(&row), seen(&row, &operator), due(&row)), (Some(NOON_MS + 1), refused, vec![(2, true)]));
     assert_eq!(seen(&row, &person(customer_id().account(), Role::Customer)), serde_json::Value::Null);
+
+    // The provider's own word for it is news, once; that it gives none any more is not.
+    let coded = || C::RefuseRefund { movement: 2, reason: Reason::NotPaid, code: Some(text("NOT_CANCELABLE_AMOUNT")) };
+    let (row, told) = say(row, coded(), NOON_MS + 3);
+    assert_eq!((told, seen(&row, &operator)["code"].as_str()), (1, Some("NOT_CANCELABLE_AMOUNT")));
+    let (row, told) = say(row, coded(), NOON_MS + 3);
+    assert_eq!(told, 0, "the same word again");
+    let (row, told) = say(row, refuse(Reason::NotPaid), NOON_MS + 3);
+    assert_eq!((told, seen(&row, &operator)["code"].as_str()), (0, Some("NOT_CANCELABLE_AMOUNT")));
 
     let (row, told) = say(row, C::ConfirmRefund { movement: 2 }, NOON_MS + 4);
     assert_eq!((told, listed(&row), seen(&row, &operator), due(&row)), (1, None, serde_json::Value::Null, vec![]));

@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use shared::{
     Millis, OrderId, Won,
     order::{Means, Reason},
+    payment::RefusalCode,
 };
 use std::{ops::Range, path::Path, sync::Arc};
 
@@ -48,6 +49,8 @@ pub enum Answer {
     Approved,
     /// The money did not move and will not, under this key.
     Declined(Reason),
+    /// The same of a refund, by a provider that says why in a word of its own: operators read it.
+    Refused(Option<RefusalCode>),
     /// The provider has answered, and has not decided, or says what cannot be: look it up, or ask again with the same key.
     /// Nothing is wrong with the provider itself.
     Undecided,

@@ -14,7 +14,7 @@ use domain::{
     Row,
     payment::{Due, provider_key},
 };
-use shared::{Event, Kind, Recorded, event::Position, payment};
+use shared::{Event, Kind, Recorded, event::Position, order::Reason, payment};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, watch};
 
@@ -76,6 +76,15 @@ fn due(row: &Row) -> Vec<Due> {
     if let Row::Payment(state) = row { state.due() } else { vec![] }
 }
 
+/// What is told of a refund that the provider refuses.
+fn refused(due: &Due, reason: Reason, code: Option<payment::RefusalCode>) -> payment::Command {
+    let Due { order, movement, refused, .. } = *due;
+    if !refused {
+        tracing::warn!(%order, movement, ?reason, ?code, "the provider refuses a refund; it will be asked again");
+    }
+    payment::Command::RefuseRefund { movement, reason, code }
+}
+
 impl Pay {
     fn is_still_due(&self, key: &str, movement: payment::Movement) -> bool {
         let stored = self.engine.read(Kind::Payment, key).ok().flatten();
@@ -83,7 +92,7 @@ impl Pay {
     }
 
     async fn settle(&self, key: &str, due: &Due, attempt: u32, cause: Option<Position>) -> bool {
-        let Due { order, movement, amount, charge, means, refused, ref parts } = *due;
+        let Due { order, movement, amount, charge, means, ref parts, .. } = *due;
         let against = parts.iter().map(|part| Part { charge: provider_key(order, part.charge, 0), amount: part.amount }).collect();
         let ask = Ask { key: provider_key(order, movement, attempt), order, amount, means, extra: charge == Some(true), against };
         let what = if charge.is_some() { "provider charge" } else { "provider refund" };
@@ -93,7 +102,7 @@ impl Pay {
         let is_wanted = || charge.is_none() || self.is_still_due(key, movement);
         let answer = self.till.ask(ask, way, is_wanted).await;
         if let Some(span) = span {
-            span.ended(!matches!(answer, Some(Answer::Approved | Answer::Declined(_))));
+            span.ended(!matches!(answer, Some(Answer::Approved | Answer::Declined(_) | Answer::Refused(_))));
         }
         // What was not let through waits on the list; that is said once, by the till.
         let Some(answer) = answer else { return false };
@@ -103,13 +112,10 @@ impl Pay {
             (Some(_), Answer::Approved) => payment::Command::Approve { movement },
             (Some(_), Answer::Declined(reason)) => payment::Command::Decline { movement, reason },
             (None, Answer::Approved) => payment::Command::ConfirmRefund { movement },
-            (None, Answer::Declined(reason)) => {
-                if !refused {
-                    tracing::warn!(%order, movement, ?reason, "the provider refuses a refund; it will be asked again");
-                }
-                payment::Command::RefuseRefund { movement, reason }
-            }
-            (_, Answer::Undecided | Answer::Unknown) => {
+            (None, Answer::Declined(reason)) => refused(due, reason, None),
+            (None, Answer::Refused(code)) => refused(due, Reason::Declined, code),
+            // A charge is not refused in such words.
+            (Some(_), Answer::Refused(_)) | (_, Answer::Undecided | Answer::Unknown) => {
                 tracing::warn!(%order, movement, "the provider has not answered; it will be asked again");
                 return false;
             }

@@ -338,5 +338,5 @@ impl Till {
 
 /// Whether nothing more is to be asked.
 fn is_decided(answer: &Answer) -> bool {
-    matches!(answer, Answer::Approved | Answer::Declined(_))
+    matches!(answer, Answer::Approved | Answer::Declined(_) | Answer::Refused(_))
 }

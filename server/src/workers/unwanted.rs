@@ -33,7 +33,7 @@ impl Unwanted {
     /// What became of a charge. `None` when that is not known yet.
     async fn fate(&self, key: &str) -> Option<Answer> {
         match self.till.fate(key).await? {
-            Some(Answer::Undecided | Answer::Unknown) => None,
+            Some(Answer::Undecided | Answer::Unknown | Answer::Refused(_)) => None,
             Some(answer) => Some(answer),
             // It is believed once it was said for as long as anything may be late: an answer of just after an outage says
             // little about what was asked before.
@@ -52,7 +52,7 @@ impl Unwanted {
         let command = match self.fate(&key).await {
             Some(Answer::Approved) => payment::Command::Approve { movement },
             Some(Answer::Declined(reason)) => payment::Command::Decline { movement, reason },
-            Some(Answer::Undecided | Answer::Unknown) | None => return false,
+            Some(Answer::Undecided | Answer::Unknown | Answer::Refused(_)) | None => return false,
         };
         let is_settled = report(&self.engine, &order.to_string(), command).await;
         if is_settled {
@@ -70,7 +70,7 @@ impl Unwanted {
                 report(&self.engine, &order.to_string(), payment::Command::Approve { movement }).await
             }
             Some(Some(Answer::Declined(_)) | None) => true,
-            Some(Some(Answer::Undecided | Answer::Unknown)) | None => false,
+            Some(Some(Answer::Undecided | Answer::Unknown | Answer::Refused(_))) | None => false,
         }
     }
 }

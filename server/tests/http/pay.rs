@@ -457,6 +457,35 @@ async fn a_breaker_that_an_operator_has_opened_is_open_after_a_restart() {
     assert_eq!(cast.house.get("/ops/payment/breaker", &cast.operator).await.ok()["_embedded"]["breakers"][0]["forced"], Value::Null);
 }
 
+/// What somebody gave back by hand, under another reason than ours, is no refund of ours: when the provider then refuses ours,
+/// nothing is on its way, and the books go on to differ until that is settled.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn books_differ_while_the_provider_refuses_what_was_given_back_by_hand() {
+    let cast = Cast::gather().await;
+    let report = async |date: &str| cast.house.get(&format!("/ops/payment/reconciliation?date={date}"), &cast.operator).await.ok();
+    // The day may end while this test runs: then it is the next one's.
+    let date = today();
+    let order = cast.place().await;
+    let paid = cast.paid(&order, "paid").await["captured"].as_i64().unwrap();
+    let provider = rusqlite::Connection::open(cast.house.data.path().join("provider.db")).unwrap();
+    provider.busy_timeout(PATIENCE).unwrap();
+    let by_hand =
+        "insert into movements select order_id || '-99', order_id, 'refund', amount, outcome, at_ms from movements where order_id = ?";
+    assert_eq!(provider.execute(by_hand, [&order]).unwrap(), 1);
+    let date = if today() == date { date } else { today() };
+    let differs = |said: &Value| {
+        let one = &said["differences"][0];
+        assert_eq!((&said["agrees"], &said["differ"], &one["order"]), (&json!(false), &json!(1), &json!(order)), "{said}");
+        let (ledger, provider) = (&one["ledger"]["refunds"]["won"], &one["provider"]["refunds"]["won"]);
+        assert_eq!((ledger, provider, &one["waits"]), (&json!(0), &json!(paid), &json!(false)), "{said}");
+        one["refused"].clone()
+    };
+    assert_eq!(differs(&report(&date).await), false);
+    cast.house.put(&format!("/orders/{order}/cancel"), &cast.kim, &json!({ "reason": "배가 안 고파요" })).await.ok();
+    cast.refused(1).await;
+    assert_eq!(differs(&report(&date).await), true);
+}
+
 /// Today, in Korea.
 fn today() -> String {
     let korea = jiff::tz::TimeZone::fixed(jiff::tz::offset(9));

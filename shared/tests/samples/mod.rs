@@ -288,7 +288,7 @@ pub fn commands() -> Vec<Command> {
             Adjust { total: Won(37_000) },
             GiveUp { movement: 2 },
             ConfirmRefund { movement: 2 },
-            RefuseRefund { movement: 2, reason: Reason::Declined },
+            RefuseRefund { movement: 2, reason: Reason::Declined, code: None },
             Pay {},
         ];
         all.extend(all_of.map(Command::from));
@@ -469,7 +469,18 @@ pub fn events() -> Vec<(&'static str, Event)> {
                     at_ms,
                 },
             ),
-            ("", RefundRefused { order, customer, movement: 3, amount: Won(37_000), reason: Reason::Declined, at_ms }),
+            (
+                "",
+                RefundRefused {
+                    order,
+                    customer,
+                    movement: 3,
+                    amount: Won(37_000),
+                    reason: Reason::Declined,
+                    code: Some(text("NOT_CANCELABLE_AMOUNT")),
+                    at_ms,
+                },
+            ),
             ("", Refunded { order, customer, movement: 3, amount: Won(37_000), at_ms }),
             ("", Adjusted { order, customer, total: Won(37_000), at_ms }),
             ("", AdjustFailed { order, customer, reason: Reason::Declined, at_ms }),

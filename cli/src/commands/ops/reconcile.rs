@@ -41,9 +41,22 @@ pub async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let first = report["differences"].as_array().into_iter().flatten().find(|one| one["waits"] != true);
-    let order = first.and_then(|one| one["order"].as_str()).unwrap_or_default();
     let what = ctx.lang.pick(format!("주문 {differ}개의 금액이 달라요"), format!("{differ} orders differ"));
-    Err(Failure::new(Exit::Failed, what).hint(ctx.line(&format!("ops saga {order}"))))
+    Err(Failure::new(Exit::Failed, what).hint(ctx.line(&first.map_or_else(|| "ops refunds".to_owned(), look))))
+}
+
+/// Where one sees more of an order that differs.
+fn look(one: &Value) -> String {
+    if one["refused"] == true { "ops refunds".to_owned() } else { format!("ops saga {}", text(&one["order"])) }
+}
+
+/// What there is to an order that is told.
+fn result(one: &Value, lang: Lang) -> &'static str {
+    match (one["waits"] == true, one["refused"] == true) {
+        (true, _) => lang.pick("처리 중", "on its way"),
+        (false, true) => lang.pick("다름: 결제사가 환불을 거절했어요", "differs: the provider refuses the refund"),
+        (false, false) => lang.pick("다름", "differs"),
+    }
 }
 
 fn sheet(report: &Value, lang: Lang) -> Sheet {
@@ -71,8 +84,7 @@ fn sheet(report: &Value, lang: Lang) -> Sheet {
     let all = lang.pick(format!("{} 모두", text(&report["date"])), format!("all of {}", text(&report["date"])));
     sheet.row(cells(all, report, lang.pick(format!("주문 {orders}개 중 {differ}개 다름"), format!("{differ} of {orders} orders differ"))));
     for one in report["differences"].as_array().into_iter().flatten() {
-        let result = if one["waits"] == true { lang.pick("처리 중", "on its way") } else { lang.pick("다름", "differs") };
-        sheet.row(cells(text(&one["order"]), one, result.to_owned()));
+        sheet.row(cells(text(&one["order"]), one, result(one, lang).to_owned()));
     }
     sheet
 }
@@ -93,7 +105,8 @@ mod tests {
             "date": "2026-11-21", "ledger": side(30_000, 1_000), "provider": side(21_000, 1_000), "orders": 3, "differ": 2, "agrees": false,
             "differences": [
                 { "order": "ord_a", "ledger": side(9_000, 0), "provider": side(0, 0), "waits": false },
-                { "order": "ord_b", "ledger": side(0, 0), "provider": side(5_000, 0), "waits": true },
+                { "order": "ord_b", "ledger": side(0, 0), "provider": side(5_000, 0), "waits": true, "refused": false },
+                { "order": "ord_c", "ledger": side(7_000, 0), "provider": side(7_000, 7_000), "waits": false, "refused": true },
             ],
         });
         let told = sheet(&report, Lang::En).draw(Lang::En, false);
@@ -101,6 +114,10 @@ mod tests {
         assert_eq!(line(1), "all of 2026-11-21 30,000 won 1,000 won 21,000 won 1,000 won 2 of 3 orders differ");
         assert_eq!(line(2), "ord_a 9,000 won 0 won 0 won 0 won differs");
         assert_eq!(line(3), "ord_b 0 won 0 won 5,000 won 0 won on its way");
+        assert_eq!(line(4), "ord_c 7,000 won 0 won 7,000 won 7,000 won differs: the provider refuses the refund");
+        // Each leads to where more is to be seen.
+        let looks = report["differences"].as_array().into_iter().flatten().map(look).collect::<Vec<_>>();
+        assert_eq!(looks, ["ops saga ord_a", "ops saga ord_b", "ops refunds"]);
     }
 
     #[test]

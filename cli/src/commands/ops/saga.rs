@@ -246,7 +246,7 @@ impl Owed {
     fn say(&self, lang: Lang) -> Vec<String> {
         let amount = |won: Won| views::won(won, lang);
         let refused = self.refused.as_ref().map(|refused| {
-            let (amount, reason) = (amount(refused.amount), words::refusal(&refused.reason, lang));
+            let (amount, reason) = (amount(refused.amount), words::refusal(&refused.reason, refused.code.as_deref(), lang));
             let since = times::full(refused.since_ms);
             lang.pick(
                 format!("기다리는 것: 환불 {amount}, 결제사가 돌려주지 않아요 ({reason}, {since}부터)"),
@@ -309,7 +309,8 @@ mod tests {
 
     #[test]
     fn money_that_the_provider_owes_is_waited_for() {
-        let refused = RefusedRefund { amount: Won(20_000), reason: Reason::Declined, since_ms: 1_763_722_925_000, parts: vec![] };
+        let refused =
+            RefusedRefund { amount: Won(20_000), reason: Reason::Declined, code: None, since_ms: 1_763_722_925_000, parts: vec![] };
         let owed = Owed { refunding: Won(23_000), refused: Some(refused), unwanted: Some(Won(4_000)) };
         assert_eq!(
             owed.say(Lang::Ko),

@@ -56,10 +56,18 @@ pub fn deadline(name: &str, lang: Lang) -> &str {
 }
 
 /// Why the provider refuses a refund. In an order's own words a declined payment is one that its customer could not make.
-pub fn refusal(reason: &Reason, lang: Lang) -> String {
-    match reason {
+/// The code is the provider's own word for it, by which one finds it in its manual, or asks there.
+pub fn refusal(reason: &Reason, code: Option<&str>, lang: Lang) -> String {
+    let said: String = match reason {
         Reason::Declined => lang.pick("결제사가 거절했어요", "the provider declined").into(),
         other => other.say(lang),
+    };
+    match code {
+        Some("no_charges") => lang.pick(format!("{said}: 어느 결제의 환불인지 몰라요"), format!("{said}: of which payment is not known")),
+        Some("another_amount") => lang
+            .pick(format!("{said}: 같은 사유로 다른 금액이 취소됐어요"), format!("{said}: another amount was cancelled with its reason")),
+        Some(code) => format!("{said}: {code}"),
+        None => said,
     }
 }
 

@@ -10,7 +10,7 @@ use shared::{
     Actor, CustomerId, Kind, Millis, OrderId, Refusal, Role, Stamp, Won,
     api::{PaymentShown, RefusedPart, RefusedRefund, RefusedRefundOf},
     order::{Means, Reason},
-    payment::{Command, Event, Movement, Status},
+    payment::{Command, Event, Movement, RefusalCode, Status, refund_reason},
 };
 
 /// The payment aggregate.
@@ -99,6 +99,9 @@ pub struct State {
     /// Refunds that the provider refuses: why, as it was said last, and when it was said first.
     #[serde(default)]
     refused: Vec<(Movement, Reason, Millis)>,
+    /// The provider's own words for that, of those for which it gave one. They stand apart, since rows without them are read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    codes: Vec<(Movement, RefusalCode)>,
     /// Charges of which something is left, oldest first.
     #[serde(default)]
     captures: Vec<Capture>,
@@ -154,19 +157,32 @@ impl State {
     /// What the provider refuses to give back, all of it as one: since the first refusal, and with its reason.
     pub fn refused(&self) -> Option<RefusedRefundOf> {
         let (order, _) = self.of?;
-        let (_, reason, since_ms) = self.refused.first()?;
+        let (first, reason, since_ms) = self.refused.first()?;
+        let (reason, code) = (reason.clone(), self.code_of(*first).cloned());
         let refunds = self.refunds.iter().filter(|(movement, _)| self.refusal_of(*movement).is_some());
         let amount = refunds.clone().map(|(_, amount)| *amount).sum();
         let named = |movement| provider_key(order, movement, 0);
         let parts = refunds.flat_map(|(refund, _)| self.parts_of(*refund).into_iter().map(move |part| (*refund, part)));
-        let parts = parts.map(|(refund, part)| RefusedPart { refund: named(refund), charge: named(part.charge), amount: part.amount });
+        let parts = parts.map(|(refund, part)| {
+            let (refund, charge) = (named(refund), named(part.charge));
+            RefusedPart { cancel_reason: refund_reason(&refund), refund, charge, amount: part.amount }
+        });
         let parts = parts.collect();
-        Some(RefusedRefundOf { order, refused: RefusedRefund { amount, reason: reason.clone(), since_ms: *since_ms, parts } })
+        Some(RefusedRefundOf { order, refused: RefusedRefund { amount, reason, code, since_ms: *since_ms, parts } })
     }
 
     /// Why the provider refuses a refund, if it does.
     fn refusal_of(&self, refund: Movement) -> Option<&Reason> {
         self.refused.iter().find(|(movement, ..)| *movement == refund).map(|(_, reason, _)| reason)
+    }
+
+    fn code_of(&self, refund: Movement) -> Option<&RefusalCode> {
+        self.codes.iter().find(|(movement, _)| *movement == refund).map(|(_, code)| code)
+    }
+
+    /// Whether a refusal says what was not said before. That the provider gives no code any more is nothing new.
+    fn is_news(&self, refund: Movement, reason: &Reason, code: Option<&RefusalCode>) -> bool {
+        self.refusal_of(refund) != Some(reason) || code.is_some() && code != self.code_of(refund)
     }
 
     fn parts_of(&self, refund: Movement) -> Vec<Part> {
@@ -295,9 +311,9 @@ impl Decider for Payment {
                 None => vec![],
             },
             // A refund that is asked for again and again is refused again and again: only what is new is told.
-            (C::RefuseRefund { movement, reason }, Some((order, customer))) => match s.refunds.iter().find(|(m, _)| m == movement) {
-                Some(&(movement, amount)) if s.refusal_of(movement) != Some(reason) => {
-                    vec![E::RefundRefused { order, customer, movement, amount, reason: reason.clone(), at_ms }]
+            (C::RefuseRefund { movement, reason, code }, Some((order, customer))) => match s.refunds.iter().find(|(m, _)| m == movement) {
+                Some(&(movement, amount)) if s.is_news(movement, reason, code.as_ref()) => {
+                    vec![E::RefundRefused { order, customer, movement, amount, reason: reason.clone(), code: code.clone(), at_ms }]
                 }
                 _ => vec![],
             },
@@ -345,14 +361,19 @@ impl Decider for Payment {
                 // A refund with a reason is that of an order that ended; the others are differences and late approvals.
                 s.closed |= reason.is_some();
             }
-            E::RefundRefused { movement, reason, at_ms, .. } => match s.refused.iter_mut().find(|(m, ..)| m == movement) {
-                Some((_, known, _)) => *known = reason.clone(),
-                None => s.refused.push((*movement, reason.clone(), *at_ms)),
-            },
+            E::RefundRefused { movement, reason, code, at_ms, .. } => {
+                s.codes.retain(|(m, _)| m != movement);
+                s.codes.extend(code.clone().map(|code| (*movement, code)));
+                match s.refused.iter_mut().find(|(m, ..)| m == movement) {
+                    Some((_, known, _)) => *known = reason.clone(),
+                    None => s.refused.push((*movement, reason.clone(), *at_ms)),
+                }
+            }
             E::Refunded { movement, amount, .. } => {
                 s.refunded += *amount;
                 s.refunds.retain(|(m, _)| m != movement);
                 s.refused.retain(|(m, ..)| m != movement);
+                s.codes.retain(|(m, _)| m != movement);
                 s.parts.retain(|(m, _)| m != movement);
             }
             E::AdjustFailed { .. } => s.charges.iter_mut().for_each(|c| c.given_up |= c.extra),
