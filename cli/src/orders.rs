@@ -1,6 +1,7 @@
 //! Which order is meant, and how its story is told.
 
 use crate::{Exit, Failure, context::Context, parse::OrderArg, prompt, table::padded, times};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use shared::{
     Lang, Millis, OrderId, Role, Won,
@@ -158,6 +159,38 @@ fn candidate(item: &Value, lang: Lang) -> Option<Candidate> {
     let status = of_order.or_else(|| of_ticket(status)).unwrap_or(status).to_owned();
     let at_ms = time.unwrap_or(0);
     Some(Candidate { order, at_ms, told: format!("{order}  {}  {status}  {name}", times::minute(at_ms)) })
+}
+
+/// How a thing stands before it is moved, which tells afterwards whether it was: a command that comes again changes nothing, and
+/// is no failure. `None` when it cannot be seen; why, the move itself is told.
+///
+/// # Errors
+/// The server does not answer.
+pub async fn before<T: DeserializeOwned>(ctx: &Context, path: &str) -> Result<Option<T>, Failure> {
+    match ctx.get(path).await {
+        Ok(reply) => reply.read().map(Some),
+        Err(failure) if matches!(failure.exit, Exit::NotFound | Exit::Denied) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Says that a command had its effect before: where the thing stands now, and what to type from there.
+pub fn already(ctx: &Context, state: &str, next: &str) {
+    let what = ctx.t(format!("이미 그렇게 되어 있어요 (상태: {state})"), format!("It is so already: {state}."));
+    ctx.out.note(&what);
+    ctx.next(next);
+}
+
+/// What its customer types about an order that stands there.
+pub fn onward(order: OrderId, status: Status) -> String {
+    match status {
+        Status::PendingPayment => format!("customer pay {order}"),
+        Status::Delivered => format!("customer confirm {order}"),
+        Status::Completed => format!("customer review {order} --stars 5 --text '..'"),
+        Status::Cancelled | Status::Rejected => format!("customer pay-status {order}"),
+        Status::PaymentFailed => format!("customer reorder {order}"),
+        _ => format!("status watch {order}"),
+    }
 }
 
 /// A step as it is told, from a live stream or from a timeline.

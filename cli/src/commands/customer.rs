@@ -2,7 +2,7 @@
 
 mod money;
 
-pub use money::changed;
+pub use money::{changed, is_same};
 
 use super::place;
 use crate::{
@@ -17,7 +17,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use shared::{
     Contact, Lang, Point, Role, StoreId, Text,
-    api::{CustomerShown, MyPage, NewContact, NewCustomer, NewReview, StorefrontShown},
+    api::{CustomerShown, MyPage, NewContact, NewCustomer, NewReview, OrderShown, StorefrontShown},
     order::Wish,
     review::Stars,
     sealed::Phone,
@@ -280,8 +280,15 @@ async fn show(ctx: &Context, which: Which) -> Result<(), Failure> {
 
 async fn confirm(ctx: &Context, which: Which) -> Result<(), Failure> {
     let order = orders::resolve(ctx, which.order, Side::Customer).await?;
-    let reply = ctx.put(&format!("/orders/{order}/confirm"), &json!({})).await?;
+    let path = format!("/orders/{order}");
+    let before: Option<OrderShown> = orders::before(ctx, &path).await?;
+    let reply = ctx.put(&format!("{path}/confirm"), &json!({})).await?;
     ctx.out.one(&reply, "order", || views::order(&reply, ctx.lang))?;
+    let shown: OrderShown = reply.read()?;
+    if before.is_some_and(|before| is_same(&before, &shown)) {
+        orders::already(ctx, shown.status.label(ctx.lang), &orders::onward(order, shown.status));
+        return Ok(());
+    }
     ctx.out.done(ctx.t("맛있게 드세요!", "Enjoy your meal!"));
     ctx.next(&format!("customer review {order} --stars 5 --text '..'"));
     Ok(())

@@ -62,8 +62,15 @@ pub async fn accept(ctx: &Context, asked: Option<OrderArg>) -> Result<Exit, Fail
 /// Wants all or nothing: the order stays as it was, and the store is told.
 pub async fn decline(ctx: &Context, asked: Option<OrderArg>) -> Result<(), Failure> {
     let order = orders::resolve(ctx, asked, Side::Customer).await?;
-    let reply = ctx.put(&format!("/orders/{order}/decline_offer"), &json!({})).await?;
+    let path = format!("/orders/{order}");
+    let before: Option<OrderShown> = orders::before(ctx, &path).await?;
+    let reply = ctx.put(&format!("{path}/decline_offer"), &json!({})).await?;
     ctx.out.one(&reply, "order", || views::order(&reply, ctx.lang))?;
+    let shown: OrderShown = reply.read()?;
+    if before.is_some_and(|before| customer::is_same(&before, &shown)) {
+        orders::already(ctx, shown.status.label(ctx.lang), &orders::onward(order, shown.status));
+        return Ok(());
+    }
     ctx.out.done(ctx.t("제안을 거절했어요. 주문은 그대로예요", "Declined; the order stays as it was."));
     ctx.next(&format!("status watch {order}"));
     Ok(())

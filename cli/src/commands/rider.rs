@@ -10,7 +10,11 @@ use crate::{
 };
 use clap::Subcommand;
 use serde_json::json;
-use shared::{Point, Role, Text, api::NewRider};
+use shared::{
+    Point, Role, Text,
+    api::{DeliveryShown, NewRider},
+    delivery::Status,
+};
 
 /// `baemin rider`
 #[derive(Debug, Subcommand)]
@@ -137,8 +141,16 @@ async fn shift(ctx: &Context, verb: &str, body: &serde_json::Value, said: &str) 
 
 async fn carry(ctx: &Context, order: Option<OrderArg>, verb: &str) -> Result<(), Failure> {
     let order = orders::resolve(ctx, order, Side::Rider).await?;
-    let reply = ctx.put(&format!("/deliveries/{order}/{verb}"), &json!({})).await?;
+    let path = format!("/deliveries/{order}");
+    let before: Option<DeliveryShown> = orders::before(ctx, &path).await?;
+    let reply = ctx.put(&format!("{path}/{verb}"), &json!({})).await?;
     ctx.out.one(&reply, "order", || views::delivery(&reply, ctx.lang))?;
+    let shown: DeliveryShown = reply.read()?;
+    // A job that another rider had just before is another matter.
+    if before.is_some_and(|job| (job.status, job.rider) == (shown.status, shown.rider)) {
+        orders::already(ctx, shown.status.label(ctx.lang), &onward(&shown));
+        return Ok(());
+    }
     let (ko, en, next) = match verb {
         "pick" => ("픽업했어요", "Picked.", format!("rider deliver {order}")),
         "release" => ("다른 라이더에게 넘겼어요", "Given back.", "rider nearby".into()),
@@ -147,6 +159,15 @@ async fn carry(ctx: &Context, order: Option<OrderArg>, verb: &str) -> Result<(),
     ctx.out.done(ctx.t(ko, en));
     ctx.next(&next);
     Ok(())
+}
+
+/// What a rider does next with a job that stands there.
+fn onward(job: &DeliveryShown) -> String {
+    match job.status {
+        Status::Picked => format!("rider deliver {}", job.order),
+        Status::Delivered => "rider jobs".into(),
+        _ => "rider nearby".into(),
+    }
 }
 
 async fn watch(ctx: &Context) -> Result<(), Failure> {

@@ -31,6 +31,11 @@ async fn settled(ctx: &Context, order: OrderId, first: Reply) -> Result<Reply, F
     Ok(reply)
 }
 
+/// True when nothing has happened in between: what was asked for twice has happened once.
+pub fn is_same(before: &OrderShown, now: &OrderShown) -> bool {
+    before.timeline.len() == now.timeline.len()
+}
+
 /// What the last step of an order said no to, if it did.
 fn refused(ctx: &Context, shown: &OrderShown, events: &[&str]) -> Option<Failure> {
     let last = shown.timeline.last()?;
@@ -102,11 +107,16 @@ fn is_due(payment: &Reply) -> bool {
 /// `baemin customer cancel`
 pub async fn cancel(ctx: &Context, which: Which, reason: Option<Text<200>>) -> Result<Exit, Failure> {
     let order = orders::resolve(ctx, which.order, Side::Customer).await?;
+    let before: Option<OrderShown> = orders::before(ctx, &format!("/orders/{order}")).await?;
     ctx.confirm("주문을 취소할까요?", "Cancel the order?")?;
     let reply = ctx.put(&format!("/orders/{order}/cancel"), &json!({ "reason": reason })).await?;
     let reply = ctx.wait(settled(ctx, order, reply)).await?;
     let shown: OrderShown = reply.read()?;
     ctx.out.one(&reply, "order", || views::order(&reply, ctx.lang))?;
+    if before.is_some_and(|before| is_same(&before, &shown)) {
+        orders::already(ctx, shown.status.label(ctx.lang), &orders::onward(order, shown.status));
+        return Ok(Exit::Done);
+    }
     if shown.status == Status::Cancelled {
         ctx.out.done(ctx.t("주문을 취소했어요", "The order is cancelled."));
         ctx.next(&format!("customer pay-status {order}"));
@@ -139,10 +149,8 @@ pub async fn changed(ctx: &Context, before: &OrderShown, reply: Reply) -> Result
     let reply = ctx.wait(settled(ctx, order, reply)).await?;
     let shown: OrderShown = reply.read()?;
     ctx.out.one(&reply, "order", || views::order(&reply, ctx.lang))?;
-    // What was asked for twice has happened once.
-    if shown.timeline.len() == before.timeline.len() && shown.status != Status::ChangeRequested {
-        ctx.out.done(ctx.t("이미 그렇게 되어 있어요", "It is so already."));
-        ctx.next(&format!("status watch {order}"));
+    if is_same(before, &shown) && shown.status != Status::ChangeRequested {
+        orders::already(ctx, shown.status.label(ctx.lang), &orders::onward(order, shown.status));
         return Ok(Exit::Done);
     }
     if let Some(failure) = refused(ctx, &shown, &["changerefused"]) {
