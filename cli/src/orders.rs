@@ -25,6 +25,8 @@ pub enum Side {
     Owner,
     /// Of the rider, and those that wait near.
     Rider,
+    /// Those that wait near a rider, before the rider's own.
+    Near,
     /// Of whatever the account is.
     Any,
 }
@@ -41,6 +43,9 @@ impl Side {
         }
         if is(Side::Rider, Role::Rider) {
             lists.extend([("/deliveries", None), ("/deliveryInfos", None)]);
+        }
+        if self == Side::Near {
+            lists.extend([("/deliveryInfos", None), ("/deliveries", None)]);
         }
         lists
     }
