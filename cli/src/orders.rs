@@ -1,6 +1,6 @@
 //! Which order is meant, and how its story is told.
 
-use crate::{Exit, Failure, context::Context, parse::OrderArg, prompt, table::padded, times};
+use crate::{Exit, Failure, args, context::Context, parse::OrderArg, prompt, table::padded, times};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use shared::{
@@ -65,9 +65,7 @@ pub async fn resolve(ctx: &Context, asked: Option<OrderArg>, side: Side) -> Resu
         Some(OrderArg::Id(order)) => Ok(order),
         Some(OrderArg::Last) => {
             let newest = candidates(ctx, side, false).await?.into_iter().max_by_key(|c| c.at_ms);
-            newest.map(|c| c.order).ok_or_else(|| {
-                Failure::new(Exit::NotFound, ctx.t("아직 주문이 없어요", "there is no order yet")).hint(ctx.line("customer order"))
-            })
+            newest.map(|c| c.order).ok_or_else(|| none_yet(ctx, side))
         }
         Some(OrderArg::Prefix(letters)) => choose(ctx, &letters, &candidates(ctx, side, true).await?),
         None if ctx.can_ask() => {
@@ -79,15 +77,39 @@ pub async fn resolve(ctx: &Context, asked: Option<OrderArg>, side: Side) -> Resu
             let told: Vec<String> = all.iter().map(|c| c.told.clone()).collect();
             Ok(all[prompt::select(ctx.t("어느 주문인가요?", "Which order?"), &told)?].order)
         }
-        None => {
-            let what = ctx.t("빠진 값이 있어요: ORDER", "something is missing: ORDER");
-            let hint = ctx.t(
-                "주문 번호, 앞이나 뒤 4글자 이상, 또는 last를 붙여 주세요",
-                "Add an order id, 4 or more of its first or last letters, or last.",
-            );
-            Err(Failure::usage(what).hint(hint))
-        }
+        None => Err(unnamed(ctx)),
     }
+}
+
+/// Nothing can be called the last order yet: where one comes from.
+fn none_yet(ctx: &Context, side: Side) -> Failure {
+    let role = match side {
+        Side::Customer => Some(Role::Customer),
+        Side::Owner => Some(Role::Owner),
+        Side::Rider | Side::Near => Some(Role::Rider),
+        Side::Any => ctx.roles().first().copied(),
+    };
+    let (what, next) = match role {
+        Some(Role::Operator) => (
+            ctx.t("운영자에게는 자기 주문이 없어요. 주문 번호를 써 주세요", "an operator has no orders; name one by its id"),
+            "ops saga ORDER",
+        ),
+        Some(Role::Owner) => (ctx.t("아직 주문이 없어요", "there is no order yet"), "store board --bell"),
+        Some(Role::Rider) => (ctx.t("아직 배달이 없어요", "there is no job yet"), "rider nearby --watch"),
+        _ => (ctx.t("아직 주문이 없어요", "there is no order yet"), "customer order"),
+    };
+    Failure::new(Exit::NotFound, what).hint(ctx.line(next))
+}
+
+/// No order is named, and nobody can be asked: how one is.
+fn unnamed(ctx: &Context) -> Failure {
+    let typed = args::path(&std::env::args().collect::<Vec<_>>()).join(" ");
+    let why = ctx.t(
+        "주문 번호, 앞이나 뒤 4글자 이상, 또는 last로 알려 주세요",
+        "an order is named by its id, by 4 or more of its first or last letters, or as last",
+    );
+    let what = ctx.t("빠진 값이 있어요: ORDER", "something is missing: ORDER");
+    Failure::usage(what).why(why).hint(ctx.line(&format!("{typed} last")))
 }
 
 /// The one candidate that begins so.

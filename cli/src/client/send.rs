@@ -171,7 +171,7 @@ impl Client {
         }
         Failure::new(Exit::Unreachable, what)
             .why(root.to_string())
-            .hint(self.lang.pick("서버를 켜거나 --server로 주소를 알려 주세요", "Start the server, or name another with --server."))
+            .hint(self.lang.pick("서버를 켜거나 주소를 알려 주세요: --server URL", "Start the server, or name another: --server URL"))
     }
 }
 

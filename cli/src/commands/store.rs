@@ -358,7 +358,11 @@ async fn dish(ctx: &Context, command: DishCommand) -> Result<(), Failure> {
 /// Moves the store, and says where it stands.
 async fn set(ctx: &Context, which: Which, verb: &str, body: Value) -> Result<(), Failure> {
     let store = ctx.store(which.store).await?;
-    let reply = ctx.put(&format!("/stores/{store}/{verb}"), &body).await?;
+    let reply = ctx.put(&format!("/stores/{store}/{verb}"), &body).await.map_err(|failure| match failure.code() {
+        // The hint is for a customer, who has another look at the menu.
+        "unknown_dish" => failure.hint(ctx.line(&format!("store show --store {store}"))),
+        _ => failure,
+    })?;
     let profile: Profile = reply.read()?;
     brief(ctx, &reply, store, &format!("{}  {}", profile.name, views::door(profile.door, ctx.lang)))?;
     let (ko, en, next) = match verb {

@@ -139,7 +139,7 @@ pub async fn change(ctx: &Context, which: Which, items: Vec<Wish>) -> Result<Exi
         "이 메뉴로 바꿀까요? 주문 전체가 바뀌고, 더 비싸면 차액을 결제해요",
         "Change to these dishes? They replace the whole order, and what they cost more is charged.",
     )?;
-    let reply = ctx.put(&format!("/orders/{order}/change"), &NewItems { items }).await?;
+    let reply = ctx.put(&format!("/orders/{order}/change"), &NewItems { items }).await.map_err(|failure| failure.at(before.store))?;
     changed(ctx, &before, reply).await
 }
 
