@@ -104,13 +104,12 @@ fn open(card: &mut Sheet, basket: &Basket, change: Option<&Basket>, left: Option
     }
 }
 
-/// What would be left of an order, and what would go back.
+/// What would be left out of an order, what would be left of it, and what would go back.
 fn offer(basket: &Basket, left: &Basket, lang: Lang) -> String {
+    let without: Vec<String> = basket.lines.iter().filter(|dish| !left.lines.contains(dish)).map(line).collect();
+    let (without, stays) = (without.join(", "), format!("{}  {}", dishes(left), won(left.total, lang)));
     let refund = won(basket.total - left.total, lang);
-    lang.pick(
-        format!("{}  {} (환불 {refund})", dishes(left), won(left.total, lang)),
-        format!("{}  {} ({refund} back)", dishes(left), won(left.total, lang)),
-    )
+    lang.pick(format!("{without} 빼고 {stays} (환불 {refund})"), format!("without {without}: {stays} ({refund} back)"))
 }
 
 fn total(basket: &Basket, lang: Lang) -> String {
@@ -380,4 +379,23 @@ pub fn customer(reply: &Reply, lang: Lang) -> Result<Sheet, Failure> {
         card.field(lang.pick("전화", "Phone"), contact.phone.as_str());
     }
     Ok(card)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may end here")]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_offer_says_what_is_left_out_and_what_stays() {
+        let basket = |dishes: &[(&str, i64)]| -> Basket {
+            let lines: Vec<_> = dishes.iter().map(|(item, each)| json!({ "item": item, "quantity": 1, "each": each })).collect();
+            let total: i64 = dishes.iter().map(|(_, each)| each).sum();
+            serde_json::from_value(json!({ "lines": lines, "delivery_fee": 0, "total": total })).unwrap()
+        };
+        let (ordered, left) = (basket(&[("후라이드", 18_000), ("콜라", 2_000)]), basket(&[("후라이드", 18_000)]));
+        assert_eq!(offer(&ordered, &left, Lang::Ko), "콜라 1 빼고 후라이드 1  18,000원 (환불 2,000원)");
+        assert_eq!(offer(&ordered, &left, Lang::En), "without 콜라 1: 후라이드 1  18,000 won (2,000 won back)");
+    }
 }

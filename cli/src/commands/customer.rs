@@ -273,7 +273,7 @@ async fn show(ctx: &Context, which: Which) -> Result<(), Failure> {
     let reply = ctx.get(&format!("/myPages/{order}")).await?;
     ctx.out.one(&reply, "order", || views::my_page(&reply, ctx.lang))?;
     if reply.read::<MyPage>()?.offer.is_some() {
-        ctx.next(&format!("customer accept-offer {order}"));
+        super::offer::answers(ctx, order);
     }
     Ok(())
 }

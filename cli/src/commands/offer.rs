@@ -30,9 +30,17 @@ pub async fn make(ctx: &Context, asked: Option<OrderArg>, without: Vec<Text<60>>
         format!("고객에게 제안했어요: 환불 {refund}원. 조리를 시작하면 없던 일이 돼요"),
         format!("The customer is asked, for {refund} won back; the start of cooking ends the offer."),
     ));
-    // The next customer shall not order it again.
-    ctx.next(&without.first().map_or_else(|| format!("status watch {order}"), |dish| format!("store dish sold-out '{dish}'")));
+    // The next customer shall not order them again.
+    for (_, dish) in without.iter().enumerate().filter(|(i, dish)| !without[..*i].contains(dish)) {
+        ctx.next(&format!("store dish sold-out '{dish}'"));
+    }
     Ok(())
+}
+
+/// What the customer may type about an open offer.
+pub fn answers(ctx: &Context, order: OrderId) {
+    ctx.next(&format!("customer accept-offer {order}"));
+    ctx.next(&format!("customer decline-offer {order}"));
 }
 
 async fn choose_sold_out(ctx: &Context, order: OrderId) -> Result<Vec<Text<60>>, Failure> {

@@ -1,6 +1,7 @@
 //! `baemin status`: where an order stands, and its changes as they happen. A status never goes backwards here: what
 //! the network repeats or shuffles is dropped beneath, by the version of each change.
 
+use super::offer;
 use crate::{
     Exit, Failure, News, Watch,
     context::Context,
@@ -78,7 +79,10 @@ async fn show(ctx: &Context, order: OrderId) -> Result<(), Failure> {
         other => other?,
     };
     ctx.out.one(&reply, "order", || views::order(&reply, ctx.lang))?;
-    if !reply.read::<OrderShown>()?.status.is_final() {
+    let shown: OrderShown = reply.read()?;
+    if shown.offer.is_some() && ctx.customer()? == shown.customer {
+        offer::answers(ctx, order);
+    } else if !shown.status.is_final() {
         ctx.next(&format!("status watch {order}"));
     }
     Ok(())
