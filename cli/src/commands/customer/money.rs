@@ -11,7 +11,7 @@ use crate::{
 };
 use serde_json::json;
 use shared::{
-    OrderId, Text, Won,
+    Lang, OrderId, Text, Won,
     api::{NewItems, OrderShown, PaymentShown},
     order::{Status, Wish},
     payment,
@@ -167,11 +167,26 @@ pub async fn changed(ctx: &Context, before: &OrderShown, reply: Reply) -> Result
     if shown.status == Status::ChangeRequested {
         ctx.out.done(ctx.t("변경을 요청했어요. 가게의 답을 기다려요", "The store is asked; its answer comes soon."));
     } else {
-        let told = shown.timeline.last().map(|s| orders::tell_step(s, ctx.lang).details.join("  ")).unwrap_or_default();
-        ctx.out.done(&ctx.t(format!("주문을 바꿨어요  {told}"), format!("The order is changed.  {told}")));
+        let fresh = shown.timeline.get(before.timeline.len()..).unwrap_or_default();
+        let difference = fresh.iter().rev().find(|step| step.event.eq_ignore_ascii_case("changed")).and_then(|step| step.amount);
+        ctx.out.done(&has_changed(difference.unwrap_or(Won::ZERO), ctx.lang));
     }
     ctx.next(&format!("status watch {order}"));
     Ok(Exit::Done)
+}
+
+/// Says that an order is changed, and what that has cost or brings back.
+fn has_changed(difference: Won, lang: Lang) -> String {
+    let back = Won::ZERO - difference;
+    match difference {
+        more if more > Won::ZERO => {
+            lang.pick(format!("주문을 바꾸고 차액 {more}원을 결제했어요"), format!("The order is changed; {more} won more were charged."))
+        }
+        less if less < Won::ZERO => {
+            lang.pick(format!("주문을 바꿨어요. 차액 {back}원은 돌려드려요"), format!("The order is changed; {back} won go back."))
+        }
+        _ => lang.pick("주문을 바꿨어요", "The order is changed.").into(),
+    }
 }
 
 /// What a dearer change still costs, when its payment is all that it waits for. The order shows only what was asked for; its payment
@@ -192,6 +207,13 @@ async fn awaited(ctx: &Context, shown: &OrderShown) -> Option<Won> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_is_told_in_a_sentence() {
+        assert_eq!(has_changed(Won(19_000), Lang::Ko), "주문을 바꾸고 차액 19,000원을 결제했어요");
+        assert_eq!(has_changed(Won(-2_000), Lang::En), "The order is changed; 2,000 won go back.");
+        assert_eq!(has_changed(Won::ZERO, Lang::Ko), "주문을 바꿨어요");
+    }
 
     #[test]
     fn what_is_due_is_told_by_the_answer_or_by_its_link() {
