@@ -11,12 +11,12 @@ use crate::{
     times,
 };
 use shared::{
-    Lang, Won,
+    Lang, Millis, Won,
     api::{
         CustomerShown, DeliveryShown, MaybeSealed, MyPage, NoticeShown, OrderShown, PaymentShown, ReviewShown, RiderShown, ShopPage,
         StorefrontShown, TicketShown,
     },
-    order::{Basket, Line},
+    order::{Basket, Line, Status},
     payment,
     store::{Dish, Door, Profile},
 };
@@ -84,7 +84,7 @@ pub fn order(reply: &Reply, lang: Lang) -> Result<Sheet, Failure> {
     for (name, value) in [
         (lang.pick("요청", "Note"), order.cook_note.map(|n| n.to_string())),
         (lang.pick("라이더", "Rider"), order.rider.map(|r| r.to_string())),
-        (lang.pick("도착 예상", "Expected"), order.eta_ms.map(times::minute)),
+        (lang.pick("도착 예상", "Expected"), expected(order.eta_ms, order.status)),
     ] {
         value.into_iter().for_each(|v| card.field(name, v));
     }
@@ -92,6 +92,11 @@ pub fn order(reply: &Reply, lang: Lang) -> Result<Sheet, Failure> {
         card.field(lang.pick("최근", "Latest"), tell_step(last, lang).line());
     }
     Ok(card)
+}
+
+/// When the food is expected; of an order that has ended none is.
+fn expected(eta_ms: Option<Millis>, status: Status) -> Option<String> {
+    eta_ms.filter(|_| !status.is_final()).map(times::minute)
 }
 
 /// What is asked for instead of an order's dishes, by the customer and by the store.
@@ -132,8 +137,8 @@ pub fn my_page(reply: &Reply, lang: Lang) -> Result<Sheet, Failure> {
         card.field(lang.pick("환불", "Refunded"), won(page.refunded, lang));
     }
     card.field(lang.pick("주문 시각", "Ordered"), times::full(page.placed_ms));
-    if let Some(eta) = page.eta_ms {
-        card.field(lang.pick("도착 예상", "Expected"), times::minute(eta));
+    if let Some(eta) = expected(page.eta_ms, page.status) {
+        card.field(lang.pick("도착 예상", "Expected"), eta);
     }
     for step in &page.timeline {
         card.field("", tell_step(step, lang).line());
