@@ -148,15 +148,33 @@ fn in_language(command: Clap, lang: Lang) -> Clap {
         .help_template(template)
         .subcommand_help_heading(lang.pick("명령", "Commands"))
         .mut_args(|arg| {
-            let help = arg.get_help().and_then(|text| half(text, lang)).unwrap_or_default();
+            let help = help_of(&arg, lang);
             let heading = match (arg.is_positional(), arg.is_global_set()) {
                 (true, _) => lang.pick("인자", "Arguments"),
                 (false, false) => lang.pick("옵션", "Options"),
                 (false, true) => lang.pick("공통 옵션", "Common options"),
             };
-            arg.help(help).help_heading(heading)
+            arg.help(help).help_heading(heading).hide_possible_values(true).hide_default_value(true)
         })
         .mut_subcommands(|sub| in_language(sub, lang))
+}
+
+/// The help of an argument, with the values that it takes and the one that it has by itself: the parser says these in English.
+fn help_of(arg: &clap::Arg, lang: Lang) -> String {
+    let mut text = arg.get_help().and_then(|text| half(text, lang)).unwrap_or_default().to_string();
+    if !arg.is_hide_possible_values_set() {
+        let values: Vec<String> = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+        if !values.is_empty() {
+            text.push_str(&lang.pick(format!(" [값: {}]", values.join(", ")), format!(" [values: {}]", values.join(", "))));
+        }
+    }
+    if !arg.is_hide_default_value_set() {
+        let values: Vec<_> = arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
+        if !values.is_empty() {
+            text.push_str(&lang.pick(format!(" [기본: {}]", values.join(", ")), format!(" [default: {}]", values.join(", "))));
+        }
+    }
+    text
 }
 
 /// The table of exit codes.
@@ -305,6 +323,22 @@ mod tests {
             std::iter::once(own).chain(subs.into_iter().flat_map(lines)).collect()
         }
         assert_eq!(lines(tree(Lang::Ko).term_width(200)), lines(tree(Lang::En).term_width(200)));
+    }
+
+    #[test]
+    fn the_parser_adds_no_english_to_korean_help() {
+        fn pages(mut command: Clap, all: &mut Vec<String>) {
+            all.push(command.render_long_help().to_string());
+            command.get_subcommands().cloned().collect::<Vec<_>>().into_iter().for_each(|sub| pages(sub, all));
+        }
+        let (mut all, mut script) = (Vec::new(), Vec::new());
+        pages(tree(Lang::Ko), &mut all);
+        clap_complete::generate(clap_complete::Shell::Zsh, &mut tree(Lang::Ko), "baemin", &mut script);
+        all.push(String::from_utf8(script).unwrap());
+        for word in ["possible values", "Possible values", "[default:", "For people", "Ids only", "Never"] {
+            assert!(all.iter().all(|page| !page.contains(word)), "{word}");
+        }
+        assert!(all.iter().any(|page| page.contains("[값: bash, ")) && all.iter().any(|page| page.contains("[기본: 15]")));
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub enum Command {
         #[arg(long, value_parser = |text: &str| Lang::parse(text).ok_or("ko, en"))]
         notices: Option<Lang>,
         /// 진행 알림 받기: true 또는 false | Notices of mere progress: true or false
-        #[arg(long, value_name = "BOOL")]
+        #[arg(long, value_name = "BOOL", hide_possible_values = true)]
         progress: Option<bool>,
     },
     /// 가게 찾기 | Find stores
