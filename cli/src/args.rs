@@ -7,7 +7,11 @@ use crate::{
     output::{Color, Format},
     parse::say,
 };
-use clap::{ArgAction, Command as Clap, CommandFactory, Parser, Subcommand, builder::StyledStr, error::ContextKind};
+use clap::{
+    ArgAction, Command as Clap, CommandFactory, Parser, Subcommand,
+    builder::StyledStr,
+    error::{ContextKind, ContextValue},
+};
 use shared::Lang;
 
 /// 음식을 주문하고, 팔고, 배달해요 | Order food, sell it, deliver it
@@ -144,15 +148,33 @@ fn in_language(command: Clap, lang: Lang) -> Clap {
         .help_template(template)
         .subcommand_help_heading(lang.pick("명령", "Commands"))
         .mut_args(|arg| {
-            let help = arg.get_help().and_then(|text| half(text, lang)).unwrap_or_default();
+            let help = help_of(&arg, lang);
             let heading = match (arg.is_positional(), arg.is_global_set()) {
                 (true, _) => lang.pick("인자", "Arguments"),
                 (false, false) => lang.pick("옵션", "Options"),
                 (false, true) => lang.pick("공통 옵션", "Common options"),
             };
-            arg.help(help).help_heading(heading)
+            arg.help(help).help_heading(heading).hide_possible_values(true).hide_default_value(true)
         })
         .mut_subcommands(|sub| in_language(sub, lang))
+}
+
+/// The help of an argument, with the values that it takes and the one that it has by itself: the parser says these in English.
+fn help_of(arg: &clap::Arg, lang: Lang) -> String {
+    let mut text = arg.get_help().and_then(|text| half(text, lang)).unwrap_or_default().to_string();
+    if !arg.is_hide_possible_values_set() {
+        let values: Vec<String> = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+        if !values.is_empty() {
+            text.push_str(&lang.pick(format!(" [값: {}]", values.join(", ")), format!(" [values: {}]", values.join(", "))));
+        }
+    }
+    if !arg.is_hide_default_value_set() {
+        let values: Vec<_> = arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
+        if !values.is_empty() {
+            text.push_str(&lang.pick(format!(" [기본: {}]", values.join(", ")), format!(" [default: {}]", values.join(", "))));
+        }
+    }
+    text
 }
 
 /// The table of exit codes.
@@ -179,7 +201,7 @@ pub fn language(args: &[String], configured: Option<Lang>) -> Lang {
 }
 
 /// The parser's complaint, in the three lines of every failure.
-pub fn complaint(error: &clap::Error, lang: Lang) -> Failure {
+pub fn complaint(error: &clap::Error, args: &[String], lang: Lang) -> Failure {
     use clap::error::ErrorKind::*;
     let (ko, en) = match error.kind() {
         MissingRequiredArgument => ("빠진 값이 있어요", "something is missing"),
@@ -189,16 +211,40 @@ pub fn complaint(error: &clap::Error, lang: Lang) -> Failure {
         MissingSubcommand | DisplayHelpOnMissingArgumentOrSubcommand => ("명령을 골라 주세요", "a command is missing"),
         ArgumentConflict => ("함께 쓸 수 없어요", "these do not go together"),
         TooManyValues | TooFewValues | WrongNumberOfValues => ("값의 수가 맞지 않아요", "not that many values"),
-        _ => return Failure::usage(error.render().to_string().trim_start_matches("error: ").trim_end()),
+        _ => return Failure::usage(error.render().to_string().trim_start_matches("error: ").trim_end()).hint(page_for(error, args)),
     };
     let said = |kinds: &[ContextKind]| -> Vec<String> { kinds.iter().filter_map(|k| error.get(*k)).map(ToString::to_string).collect() };
     let subject = said(&[ContextKind::InvalidArg, ContextKind::InvalidSubcommand, ContextKind::InvalidValue]).join(" ");
     let source = std::error::Error::source(error).map(ToString::to_string);
-    let better = said(&[ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue, ContextKind::ValidValue]);
-    let better = if better.is_empty() { "--help".to_owned() } else { better.join(", ") };
-    let mut failure = Failure::usage(format!("{}: {subject}", lang.pick(ko, en))).hint(better);
-    failure.why = source.map(|text| say(&text, lang).to_owned());
+    let better = said(&[ContextKind::SuggestedArg, ContextKind::ValidValue]).join(", ");
+    let better = (!better.is_empty()).then(|| lang.pick(format!("이것을 쓸 수 있어요: {better}"), format!("there is {better}")));
+    let mut failure = Failure::usage(format!("{}: {subject}", lang.pick(ko, en))).hint(page_for(error, args));
+    failure.why = source.map(|text| say(&text, lang).to_owned()).or(better);
     failure
+}
+
+/// The command that shows the help of what was meant, as far as that is known.
+fn page_for(error: &clap::Error, args: &[String]) -> String {
+    let named = |kind: ContextKind| -> Option<String> {
+        match error.get(kind)? {
+            ContextValue::String(name) => Some(name.clone()),
+            // The most similar one comes last.
+            ContextValue::Strings(names) => names.last().cloned(),
+            _ => None,
+        }
+    };
+    let mut words = path(args);
+    let is_unknown = error.kind() == clap::error::ErrorKind::InvalidSubcommand;
+    let is_root = |name: &String| is_unknown && Cli::command().find_subcommand(name).is_some();
+    match (named(ContextKind::InvalidSubcommand).filter(is_root), named(ContextKind::SuggestedSubcommand)) {
+        // A command of its own that was sought beneath another one.
+        (Some(root), _) => words = vec![root],
+        (None, Some(meant)) => words.push(meant),
+        (None, None) => {}
+    }
+    words.insert(0, "baemin".into());
+    words.push("--help".into());
+    words.join(" ")
 }
 
 /// The command that a command line names, as far as it does: what a flag takes is none, whatever it is called.
@@ -207,7 +253,8 @@ pub fn path(args: &[String]) -> Vec<String> {
     let takes = |flag: &str| {
         let is_it = |arg: &&clap::Arg| match flag.strip_prefix("--") {
             Some(long) => arg.get_long() == Some(long),
-            None => arg.get_short().is_some_and(|short| flag.strip_prefix('-').is_some_and(|text| text == short.to_string())),
+            // The last one of several letters may take a value.
+            None => arg.get_short().is_some_and(|short| flag.ends_with(short)),
         };
         root.get_arguments().find(is_it).is_some_and(|arg| arg.get_action().takes_values())
     };
@@ -218,6 +265,9 @@ pub fn path(args: &[String]) -> Vec<String> {
         } else if let Some(below) = at.find_subcommand(word) {
             path.push(word.clone());
             at = below;
+        } else if at.has_subcommands() {
+            // Whatever comes behind a command that is none is not one of the commands here.
+            break;
         }
     }
     path
@@ -276,6 +326,22 @@ mod tests {
     }
 
     #[test]
+    fn the_parser_adds_no_english_to_korean_help() {
+        fn pages(mut command: Clap, all: &mut Vec<String>) {
+            all.push(command.render_long_help().to_string());
+            command.get_subcommands().cloned().collect::<Vec<_>>().into_iter().for_each(|sub| pages(sub, all));
+        }
+        let (mut all, mut script) = (Vec::new(), Vec::new());
+        pages(tree(Lang::Ko), &mut all);
+        clap_complete::generate(clap_complete::Shell::Zsh, &mut tree(Lang::Ko), "baemin", &mut script);
+        all.push(String::from_utf8(script).unwrap());
+        for word in ["possible values", "Possible values", "[default:", "For people", "Ids only", "Never"] {
+            assert!(all.iter().all(|page| !page.contains(word)), "{word}");
+        }
+        assert!(all.iter().any(|page| page.contains("[값: bash, ")) && all.iter().any(|page| page.contains("[기본: 15]")));
+    }
+
+    #[test]
     fn the_flag_chooses_the_language() {
         let args = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(language(&args("baemin --lang ko"), Some(Lang::En)), Lang::Ko);
@@ -284,12 +350,29 @@ mod tests {
 
     #[test]
     fn complaints_speak_the_language_of_the_reader() {
-        let error = tree(Lang::Ko).try_get_matches_from(["baemin", "custmer"]).unwrap_err();
-        let complaint = |error: &clap::Error, lang: Lang| complaint(error, lang).lines(lang).join("\n");
-        assert!(complaint(&error, Lang::Ko).starts_with("오류: 모르는 명령이에요: custmer"));
-        assert_eq!(complaint(&error, Lang::En), "error: unknown command: custmer\n  next: customer");
-        let error = tree(Lang::Ko).try_get_matches_from(["baemin", "status", "show", "abc"]).unwrap_err();
-        assert!(complaint(&error, Lang::Ko).contains("이유: 주문 번호") && complaint(&error, Lang::En).contains("reason: an order id"));
+        let complaint = |line: &str, lang: Lang| {
+            let args: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            complaint(&tree(Lang::Ko).try_get_matches_from(&args).unwrap_err(), &args, lang).lines(lang).join("\n")
+        };
+        assert!(complaint("baemin custmer", Lang::Ko).starts_with("오류: 모르는 명령이에요: custmer"));
+        assert_eq!(complaint("baemin custmer", Lang::En), "error: unknown command: custmer\n  next: baemin customer --help");
+        let line = "baemin status show abc";
+        assert!(complaint(line, Lang::Ko).contains("이유: 주문 번호") && complaint(line, Lang::En).contains("reason: an order id"));
+    }
+
+    #[test]
+    fn what_a_complaint_suggests_can_be_typed() {
+        for (line, next) in [
+            ("baemin ops login operator", "baemin login --help"),
+            ("baemin --profile ops ops sga last", "baemin ops saga --help"),
+            ("baemin status show --untill x", "baemin status show --help"),
+            ("baemin rider move", "baemin rider move --help"),
+            ("baemin --output xml status show last", "baemin status show --help"),
+        ] {
+            let args: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let failure = complaint(&tree(Lang::En).try_get_matches_from(&args).unwrap_err(), &args, Lang::En);
+            assert_eq!(failure.hint.as_deref(), Some(next), "{line}");
+        }
     }
 
     #[test]
@@ -300,6 +383,8 @@ mod tests {
         }
         assert_eq!(named("baemin ops -y parked --profile customer"), "ops parked");
         assert_eq!(named("baemin bogus --server"), "");
+        assert_eq!(named("baemin -qo json customer"), "customer");
+        assert_eq!(named("baemin ops login status"), "ops");
     }
 
     #[test]

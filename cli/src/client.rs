@@ -38,7 +38,7 @@ impl Client {
     pub fn new(server: &str, lang: Lang, session: Session) -> Result<Self, Failure> {
         let bad = || {
             Failure::usage(lang.pick(format!("서버 주소가 아니에요: {server}"), format!("not a server address: {server}")))
-                .hint("--server http://127.0.0.1:8088")
+                .hint("baemin customer stores --server http://127.0.0.1:8088")
         };
         let url = reqwest::Url::parse(server).map_err(|_| bad())?;
         let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https")).ok_or_else(bad)?;

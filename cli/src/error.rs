@@ -1,6 +1,6 @@
 //! How a command ends: the exit codes, and the three lines that a failure says: what, why, and what to type next.
 
-use shared::{Lang, problem::Problem};
+use shared::{Lang, StoreId, problem::Problem};
 use std::fmt;
 
 /// The exit codes. They are part of the interface: scripts depend on them.
@@ -137,6 +137,13 @@ impl Failure {
         self
     }
 
+    /// Names the store in the same way.
+    #[must_use]
+    pub fn at(mut self, store: StoreId) -> Self {
+        self.hint = self.hint.map(|hint| hint.replace("STORE", &store.to_string()));
+        self
+    }
+
     /// Names the profile in the command that is suggested, unless it is named already.
     #[must_use]
     pub fn typed(mut self, prefix: &str) -> Self {
@@ -249,6 +256,9 @@ mod tests {
             assert_eq!(typed(kept), kept);
         }
         assert_eq!(typed("Add a dish."), "Add a dish.");
+        let store = StoreId::parse("sto_0123456789abcdef");
+        let menu = store.map(|store| Failure::usage("x").hint("baemin customer menu STORE").at(store).hint.unwrap_or_default());
+        assert_eq!(menu.as_deref(), Some("baemin customer menu sto_0123456789abcdef"));
         assert_eq!(Failure::usage("x").hint("baemin login").typed("baemin").hint.as_deref(), Some("baemin login"));
     }
 

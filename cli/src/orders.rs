@@ -1,6 +1,7 @@
 //! Which order is meant, and how its story is told.
 
-use crate::{Exit, Failure, context::Context, parse::OrderArg, prompt, table::padded, times};
+use crate::{Exit, Failure, args, context::Context, parse::OrderArg, prompt, table::padded, times};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use shared::{
     Lang, Millis, OrderId, Role, Won,
@@ -24,6 +25,8 @@ pub enum Side {
     Owner,
     /// Of the rider, and those that wait near.
     Rider,
+    /// Those that wait near a rider, before the rider's own.
+    Near,
     /// Of whatever the account is.
     Any,
 }
@@ -40,6 +43,9 @@ impl Side {
         }
         if is(Side::Rider, Role::Rider) {
             lists.extend([("/deliveries", None), ("/deliveryInfos", None)]);
+        }
+        if self == Side::Near {
+            lists.extend([("/deliveryInfos", None), ("/deliveries", None)]);
         }
         lists
     }
@@ -59,9 +65,7 @@ pub async fn resolve(ctx: &Context, asked: Option<OrderArg>, side: Side) -> Resu
         Some(OrderArg::Id(order)) => Ok(order),
         Some(OrderArg::Last) => {
             let newest = candidates(ctx, side, false).await?.into_iter().max_by_key(|c| c.at_ms);
-            newest.map(|c| c.order).ok_or_else(|| {
-                Failure::new(Exit::NotFound, ctx.t("아직 주문이 없어요", "there is no order yet")).hint(ctx.line("customer order"))
-            })
+            newest.map(|c| c.order).ok_or_else(|| none_yet(ctx, side))
         }
         Some(OrderArg::Prefix(letters)) => choose(ctx, &letters, &candidates(ctx, side, true).await?),
         None if ctx.can_ask() => {
@@ -73,15 +77,39 @@ pub async fn resolve(ctx: &Context, asked: Option<OrderArg>, side: Side) -> Resu
             let told: Vec<String> = all.iter().map(|c| c.told.clone()).collect();
             Ok(all[prompt::select(ctx.t("어느 주문인가요?", "Which order?"), &told)?].order)
         }
-        None => {
-            let what = ctx.t("빠진 값이 있어요: ORDER", "something is missing: ORDER");
-            let hint = ctx.t(
-                "주문 번호, 앞이나 뒤 4글자 이상, 또는 last를 붙여 주세요",
-                "Add an order id, 4 or more of its first or last letters, or last.",
-            );
-            Err(Failure::usage(what).hint(hint))
-        }
+        None => Err(unnamed(ctx)),
     }
+}
+
+/// Nothing can be called the last order yet: where one comes from.
+fn none_yet(ctx: &Context, side: Side) -> Failure {
+    let role = match side {
+        Side::Customer => Some(Role::Customer),
+        Side::Owner => Some(Role::Owner),
+        Side::Rider | Side::Near => Some(Role::Rider),
+        Side::Any => ctx.roles().first().copied(),
+    };
+    let (what, next) = match role {
+        Some(Role::Operator) => (
+            ctx.t("운영자에게는 자기 주문이 없어요. 주문 번호를 써 주세요", "an operator has no orders; name one by its id"),
+            "ops saga ORDER",
+        ),
+        Some(Role::Owner) => (ctx.t("아직 주문이 없어요", "there is no order yet"), "store board --bell"),
+        Some(Role::Rider) => (ctx.t("아직 배달이 없어요", "there is no job yet"), "rider nearby --watch"),
+        _ => (ctx.t("아직 주문이 없어요", "there is no order yet"), "customer order"),
+    };
+    Failure::new(Exit::NotFound, what).hint(ctx.line(next))
+}
+
+/// No order is named, and nobody can be asked: how one is.
+fn unnamed(ctx: &Context) -> Failure {
+    let typed = args::path(&std::env::args().collect::<Vec<_>>()).join(" ");
+    let why = ctx.t(
+        "주문 번호, 앞이나 뒤 4글자 이상, 또는 last로 알려 주세요",
+        "an order is named by its id, by 4 or more of its first or last letters, or as last",
+    );
+    let what = ctx.t("빠진 값이 있어요: ORDER", "something is missing: ORDER");
+    Failure::usage(what).why(why).hint(ctx.line(&format!("{typed} last")))
 }
 
 /// The one candidate that begins so.
@@ -158,6 +186,38 @@ fn candidate(item: &Value, lang: Lang) -> Option<Candidate> {
     let status = of_order.or_else(|| of_ticket(status)).unwrap_or(status).to_owned();
     let at_ms = time.unwrap_or(0);
     Some(Candidate { order, at_ms, told: format!("{order}  {}  {status}  {name}", times::minute(at_ms)) })
+}
+
+/// How a thing stands before it is moved, which tells afterwards whether it was: a command that comes again changes nothing, and
+/// is no failure. `None` when it cannot be seen; why, the move itself is told.
+///
+/// # Errors
+/// The server does not answer.
+pub async fn before<T: DeserializeOwned>(ctx: &Context, path: &str) -> Result<Option<T>, Failure> {
+    match ctx.get(path).await {
+        Ok(reply) => reply.read().map(Some),
+        Err(failure) if matches!(failure.exit, Exit::NotFound | Exit::Denied) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Says that a command had its effect before: where the thing stands now, and what to type from there.
+pub fn already(ctx: &Context, state: &str, next: &str) {
+    let what = ctx.t(format!("이미 그렇게 되어 있어요 (상태: {state})"), format!("It is so already: {state}."));
+    ctx.out.note(&what);
+    ctx.next(next);
+}
+
+/// What its customer types about an order that stands there.
+pub fn onward(order: OrderId, status: Status) -> String {
+    match status {
+        Status::PendingPayment => format!("customer pay {order}"),
+        Status::Delivered => format!("customer confirm {order}"),
+        Status::Completed => format!("customer review {order} --stars 5 --text '..'"),
+        Status::Cancelled | Status::Rejected => format!("customer pay-status {order}"),
+        Status::PaymentFailed => format!("customer reorder {order}"),
+        _ => format!("status watch {order}"),
+    }
 }
 
 /// A step as it is told, from a live stream or from a timeline.

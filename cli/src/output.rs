@@ -10,28 +10,26 @@ use std::{
     sync::Mutex,
 };
 
-/// How data is written.
+/// How data is written. What stands in a comment of documentation here would be completed by a shell, in English for everybody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// For people.
+    // For people.
     Table,
-    /// One document, as the server gave it.
+    // One document, as the server gave it.
     Json,
-    /// One object a line.
+    // One object a line.
     Jsonl,
-    /// Ids only.
+    // Ids only.
     Name,
 }
 
 /// When to colour.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Color {
-    /// On a terminal that wants it (`NO_COLOR`, `CLICOLOR_FORCE` and `TERM` count).
+    // On a terminal that wants it (`NO_COLOR`, `CLICOLOR_FORCE` and `TERM` count).
     #[default]
     Auto,
-    /// Always.
     Always,
-    /// Never.
     Never,
 }
 

@@ -11,12 +11,12 @@ use crate::{
     times,
 };
 use shared::{
-    Lang, Won,
+    Lang, Millis, Won,
     api::{
         CustomerShown, DeliveryShown, MaybeSealed, MyPage, NoticeShown, OrderShown, PaymentShown, ReviewShown, RiderShown, ShopPage,
         StorefrontShown, TicketShown,
     },
-    order::{self, Basket, Line},
+    order::{self, Basket, Line, Status},
     payment,
     store::{Dish, Door, Profile},
 };
@@ -84,7 +84,7 @@ pub fn order(reply: &Reply, lang: Lang) -> Result<Sheet, Failure> {
     for (name, value) in [
         (lang.pick("요청", "Note"), order.cook_note.map(|n| n.to_string())),
         (lang.pick("라이더", "Rider"), order.rider.map(|r| r.to_string())),
-        (lang.pick("도착 예상", "Expected"), order.eta_ms.map(times::minute)),
+        (lang.pick("도착 예상", "Expected"), expected(order.eta_ms, order.status)),
     ] {
         value.into_iter().for_each(|v| card.field(name, v));
     }
@@ -92,6 +92,11 @@ pub fn order(reply: &Reply, lang: Lang) -> Result<Sheet, Failure> {
         card.field(lang.pick("최근", "Latest"), tell_step(last, lang).line());
     }
     Ok(card)
+}
+
+/// When the food is expected; of an order that has ended none is.
+fn expected(eta_ms: Option<Millis>, status: Status) -> Option<String> {
+    eta_ms.filter(|_| !status.is_final()).map(times::minute)
 }
 
 /// What is asked for instead of an order's dishes, by the customer and by the store.
@@ -104,13 +109,12 @@ fn open(card: &mut Sheet, basket: &Basket, change: Option<&Basket>, left: Option
     }
 }
 
-/// What would be left of an order, and what would go back.
+/// What would be left out of an order, what would be left of it, and what would go back.
 fn offer(basket: &Basket, left: &Basket, lang: Lang) -> String {
+    let without: Vec<String> = basket.lines.iter().filter(|dish| !left.lines.contains(dish)).map(line).collect();
+    let (without, stays) = (without.join(", "), format!("{}  {}", dishes(left), won(left.total, lang)));
     let refund = won(basket.total - left.total, lang);
-    lang.pick(
-        format!("{}  {} (환불 {refund})", dishes(left), won(left.total, lang)),
-        format!("{}  {} ({refund} back)", dishes(left), won(left.total, lang)),
-    )
+    lang.pick(format!("{without} 빼고 {stays} (환불 {refund})"), format!("without {without}: {stays} ({refund} back)"))
 }
 
 fn total(basket: &Basket, lang: Lang) -> String {
@@ -137,8 +141,8 @@ pub fn my_page(reply: &Reply, lang: Lang) -> Result<Sheet, Failure> {
         card.field(lang.pick("환불 중", "Refunding"), won(refunding, lang));
     }
     card.field(lang.pick("주문 시각", "Ordered"), times::full(page.placed_ms));
-    if let Some(eta) = page.eta_ms {
-        card.field(lang.pick("도착 예상", "Expected"), times::minute(eta));
+    if let Some(eta) = expected(page.eta_ms, page.status) {
+        card.field(lang.pick("도착 예상", "Expected"), eta);
     }
     for step in &page.timeline {
         card.field("", tell_step(step, lang).line());
@@ -413,5 +417,17 @@ mod tests {
         {
             assert_eq!(refunding(&page(status, refunded)), Won(wanted), "{status} {refunded}");
         }
+    }
+
+    #[test]
+    fn an_offer_says_what_is_left_out_and_what_stays() {
+        let basket = |dishes: &[(&str, i64)]| -> Basket {
+            let lines: Vec<_> = dishes.iter().map(|(item, each)| json!({ "item": item, "quantity": 1, "each": each })).collect();
+            let total: i64 = dishes.iter().map(|(_, each)| each).sum();
+            serde_json::from_value(json!({ "lines": lines, "delivery_fee": 0, "total": total })).unwrap()
+        };
+        let (ordered, left) = (basket(&[("후라이드", 18_000), ("콜라", 2_000)]), basket(&[("후라이드", 18_000)]));
+        assert_eq!(offer(&ordered, &left, Lang::Ko), "콜라 1 빼고 후라이드 1  18,000원 (환불 2,000원)");
+        assert_eq!(offer(&ordered, &left, Lang::En), "without 콜라 1: 후라이드 1  18,000 won (2,000 won back)");
     }
 }

@@ -112,7 +112,7 @@ impl Code {
     pub fn say(self, lang: Lang) -> (&'static str, &'static str) {
         let (ko, en) = match self {
             Code::Unauthenticated => {
-                (("로그인이 필요해요", "baemin login으로 로그인해 주세요"), ("You are not logged in.", "Log in: baemin login"))
+                (("로그인이 필요해요", "로그인해 주세요: baemin login"), ("You are not logged in.", "Log in: baemin login"))
             }
             Code::TokenExpired => (
                 ("로그인 시간이 지났어요", "다시 로그인해 주세요: baemin login"),

@@ -162,7 +162,9 @@ impl Refusal {
             Refusal::NotReviewed {} => lang.pick("아직 리뷰가 없어요", "There is no review yet.").into(),
             Refusal::TooMany { maximum } => lang.pick(format!("{maximum}개까지 가능해요"), format!("There may be {maximum} at most.")),
             Refusal::AlreadyPaid {} => lang.pick("이미 결제한 주문이에요", "This order is paid.").into(),
-            Refusal::NothingDue {} => lang.pick("결제할 것이 없는 주문이에요", "There is nothing to pay for this order.").into(),
+            Refusal::NothingDue {} => {
+                lang.pick("이미 끝난 주문이라 결제할 것이 없어요", "The order has ended; there is nothing to pay.").into()
+            }
         }
     }
 
@@ -202,8 +204,11 @@ impl Refusal {
             Refusal::NotDelivered {} => ("배달을 기다려 주세요: baemin status watch ORDER", "Wait for it: baemin status watch ORDER"),
             Refusal::AlreadyReviewed {} | Refusal::NotReviewed {} => ("리뷰를 확인해 주세요", "See the reviews."),
             Refusal::TooMany { .. } => ("먼저 줄여 주세요", "Remove one first."),
-            Refusal::AlreadyPaid {} | Refusal::NothingDue {} => {
+            Refusal::AlreadyPaid {} => {
                 ("결제를 확인해 주세요: baemin customer pay-status ORDER", "See the payment: baemin customer pay-status ORDER")
+            }
+            Refusal::NothingDue {} => {
+                ("다시 주문할 수 있어요: baemin customer reorder ORDER", "Order the same again: baemin customer reorder ORDER")
             }
         };
         lang.pick(ko, en)

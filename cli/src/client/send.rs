@@ -4,7 +4,7 @@ use super::{Client, Reply};
 use crate::{Exit, Failure};
 use reqwest::{Method, RequestBuilder, Response, header::HeaderMap};
 use serde_json::Value;
-use shared::problem::Problem;
+use shared::{Lang, problem::Problem};
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
     time::{Duration, Instant},
@@ -165,14 +165,32 @@ impl Client {
         }
         let what =
             self.lang.pick(format!("서버에 연결할 수 없어요: {}", self.base), format!("the server cannot be reached: {}", self.base));
-        let mut root: &dyn std::error::Error = error;
-        while let Some(source) = root.source() {
-            root = source;
-        }
         Failure::new(Exit::Unreachable, what)
-            .why(root.to_string())
-            .hint(self.lang.pick("서버를 켜거나 --server로 주소를 알려 주세요", "Start the server, or name another with --server."))
+            .why(cause(error, self.lang))
+            .hint(self.lang.pick("서버를 켜거나 주소를 알려 주세요: --server URL", "Start the server, or name another: --server URL"))
     }
+}
+
+/// What lies at the bottom of an error of the network, in the reader's language as far as it is a common one.
+fn cause(error: &reqwest::Error, lang: Lang) -> String {
+    use std::io::ErrorKind as Kind;
+    let mut root: &(dyn std::error::Error + 'static) = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    let text = root.to_string();
+    let (ko, en) = match root.downcast_ref::<std::io::Error>().map(std::io::Error::kind) {
+        Some(Kind::ConnectionRefused) => ("그 주소에 켜져 있는 서버가 없어요", "no server listens at that address"),
+        Some(Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::UnexpectedEof) => {
+            ("연결이 도중에 끊겼어요", "the connection was cut")
+        }
+        Some(Kind::TimedOut) => ("연결에 너무 오래 걸려요", "connecting takes too long"),
+        Some(Kind::HostUnreachable | Kind::NetworkUnreachable) => ("그 주소까지 가는 길이 없어요", "there is no way to that address"),
+        _ if error.is_timeout() => ("연결에 너무 오래 걸려요", "connecting takes too long"),
+        _ if text.contains("lookup address") => ("그런 이름의 서버를 찾을 수 없어요", "no server has that name"),
+        _ => return text,
+    };
+    lang.pick(ko, en).to_owned()
 }
 
 /// True when the same request may succeed a little later. A repetition has the same key and so no second effect.

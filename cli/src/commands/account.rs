@@ -120,11 +120,13 @@ pub async fn run(ctx: &Context, command: Command) -> Result<(), Failure> {
     match command {
         Command::Create { name, roles, secret } => {
             let password = secret.read(ctx, true)?;
+            let before = other(ctx, &name);
             let join = Join { name: name.clone(), password: password.clone(), roles };
             let reply = ctx.wait(ctx.client.join(&join)).await?;
             let tokens = ctx.wait(ctx.client.login(&name, &password)).await?;
             ctx.keep(|p| p.account = Some(name.to_string()))?;
             ctx.out.one(&reply, "account", || card(ctx, &reply.read()?))?;
+            tell_other(ctx, before);
             welcome(ctx, &name, &tokens);
             Ok(())
         }
@@ -133,6 +135,22 @@ pub async fn run(ctx: &Context, command: Command) -> Result<(), Failure> {
             ctx.out.one(&reply, "account", || card(ctx, &reply.read()?))
         }
     }
+}
+
+/// The account that the profile is logged in with, when it is not this one.
+fn other(ctx: &Context, name: &LoginName) -> Option<String> {
+    ctx.client.tokens()?;
+    ctx.profile.account.clone().filter(|account| account.as_str() != &**name)
+}
+
+/// Says whose the profile was, so that whoever meant to keep that finds the way back.
+fn tell_other(ctx: &Context, before: Option<String>) {
+    let Some(before) = before else { return };
+    let line = ctx.line(&format!("login {before}"));
+    ctx.out.note(&ctx.t(
+        format!("이 프로필에 전에 로그인한 계정: {before} (돌아가려면: {line})"),
+        format!("This profile was logged in as {before} before (to go back: {line})."),
+    ));
 }
 
 fn card(ctx: &Context, shown: &AccountShown) -> Result<Sheet, Failure> {
@@ -154,12 +172,23 @@ pub struct Entry {
     pub secret: Secret,
 }
 
+/// How somebody came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entered {
+    /// Was logged in.
+    Stayed,
+    /// With an account that was there.
+    Returned,
+    /// With a new account.
+    Joined,
+}
+
 /// Sees to it that somebody with this role is logged in: as now, or with an account that is there, or with a new one.
-pub async fn enter(ctx: &Context, entry: &Entry, name: &str, role: Role) -> Result<(), Failure> {
+pub async fn enter(ctx: &Context, entry: &Entry, name: &str, role: Role) -> Result<Entered, Failure> {
     let kept = ctx.client.tokens().filter(|_| entry.account.is_none() || entry.account.as_deref() == ctx.profile.account.as_deref());
     if let Some(tokens) = kept {
         if tokens.roles.contains(&role) {
-            return Ok(());
+            return Ok(Entered::Stayed);
         }
         let what = ctx.t("이 계정에는 그 역할이 없어요", "this account does not have that role");
         return Err(Failure::new(Exit::Denied, what).hint(format!("baemin --profile NEW {}", example(role))));
@@ -167,10 +196,12 @@ pub async fn enter(ctx: &Context, entry: &Entry, name: &str, role: Role) -> Resu
     let account = entry.account.clone().or_else(|| ctx.profile.account.as_deref().and_then(|n| LoginName::new(n).ok()));
     let account = account.map_or_else(|| parse::text::<40>(name), Ok).map_err(|e| Failure::usage(parse::say(&e, ctx.lang)))?;
     let password = entry.secret.read(ctx, true)?;
+    let before = other(ctx, &account);
     let join = Join { name: account.clone(), password: password.clone(), roles: vec![role] };
-    match ctx.wait(ctx.client.join(&join)).await {
+    let entered = match ctx.wait(ctx.client.join(&join)).await {
         Ok(_) => {
             ctx.wait(ctx.client.login(&account, &password)).await?;
+            Entered::Joined
         }
         // The name is taken, possibly by an earlier run of the same command: the password tells.
         Err(taken) if taken.code() == "name_taken" => {
@@ -178,10 +209,13 @@ pub async fn enter(ctx: &Context, entry: &Entry, name: &str, role: Role) -> Resu
                 Exit::Denied => taken.hint(format!("{} --account OTHER", ctx.line(example(role)))),
                 _ => denied,
             })?;
+            Entered::Returned
         }
         Err(failure) => return Err(failure),
-    }
-    ctx.keep(|p| p.account = Some(account.to_string()))
+    };
+    ctx.keep(|p| p.account = Some(account.to_string()))?;
+    tell_other(ctx, before);
+    Ok(entered)
 }
 
 fn example(role: Role) -> &'static str {

@@ -2,9 +2,9 @@
 
 mod money;
 
-pub use money::changed;
+pub use money::{changed, is_same};
 
-use super::place;
+use super::{account::Entered, place};
 use crate::{
     Exit, Failure,
     context::Context,
@@ -17,7 +17,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use shared::{
     Contact, Lang, Point, Role, StoreId, Text,
-    api::{CustomerShown, MyPage, NewContact, NewCustomer, NewReview, StorefrontShown},
+    api::{CustomerShown, MaybeSealed, MyPage, NewContact, NewCustomer, NewReview, OrderShown, StorefrontShown},
     order::Wish,
     review::Stars,
     sealed::Phone,
@@ -71,7 +71,7 @@ pub enum Command {
         #[arg(long, value_parser = |text: &str| Lang::parse(text).ok_or("ko, en"))]
         notices: Option<Lang>,
         /// 진행 알림 받기: true 또는 false | Notices of mere progress: true or false
-        #[arg(long, value_name = "BOOL")]
+        #[arg(long, value_name = "BOOL", hide_possible_values = true)]
         progress: Option<bool>,
     },
     /// 가게 찾기 | Find stores
@@ -217,13 +217,29 @@ pub fn contact(ctx: &Context, door: Door, known: Option<Contact>, command: &str)
 
 async fn join(ctx: &Context, name: Text<60>, door: Door, entry: &super::account::Entry) -> Result<(), Failure> {
     let contact = contact(ctx, door, None, "customer join --name NAME")?;
-    super::account::enter(ctx, entry, &name, Role::Customer).await?;
-    let reply = match ctx.post("/customers", &NewCustomer { name, contact, lang: ctx.lang }).await {
+    let entered = super::account::enter(ctx, entry, &name, Role::Customer).await?;
+    let reply = match ctx.post("/customers", &NewCustomer { name, contact: contact.clone(), lang: ctx.lang }).await {
         Err(failure) if failure.code() == "exists" => ctx.get(&format!("/customers/{}", ctx.customer()?)).await?,
         other => other?,
     };
     ctx.out.one(&reply, "customer", || views::customer(&reply, ctx.lang))?;
-    ctx.out.done(ctx.t("가입했어요", "You have joined."));
+    // Whoever has joined before keeps the contact of then, and would wait at the new door.
+    if matches!(reply.read::<CustomerShown>()?.contact, Some(MaybeSealed::Open(known)) if known != contact) {
+        ctx.out.done(match entered {
+            Entered::Returned => ctx.t(
+                "이미 있는 계정이라 로그인했어요. 연락처는 전과 같아요",
+                "You had joined before and are logged in; the contact is as it was.",
+            ),
+            _ => ctx.t("이미 가입되어 있어요. 연락처는 전과 같아요", "You had joined before; the contact is as it was."),
+        });
+        let (phone, address, at) = (contact.phone.as_str(), contact.address.replace('\'', r"'\''"), contact.at);
+        ctx.next(&format!("customer set-contact --phone {phone} --address '{address}' --at {},{}", at.lat, at.lng));
+        return Ok(());
+    }
+    ctx.out.done(match entered {
+        Entered::Returned => ctx.t("이미 있는 계정이라 로그인했어요", "That account was there already; you are logged in."),
+        _ => ctx.t("가입했어요", "You have joined."),
+    });
     ctx.next("customer stores --open");
     Ok(())
 }
@@ -273,15 +289,22 @@ async fn show(ctx: &Context, which: Which) -> Result<(), Failure> {
     let reply = ctx.get(&format!("/myPages/{order}")).await?;
     ctx.out.one(&reply, "order", || views::my_page(&reply, ctx.lang))?;
     if reply.read::<MyPage>()?.offer.is_some() {
-        ctx.next(&format!("customer accept-offer {order}"));
+        super::offer::answers(ctx, order);
     }
     Ok(())
 }
 
 async fn confirm(ctx: &Context, which: Which) -> Result<(), Failure> {
     let order = orders::resolve(ctx, which.order, Side::Customer).await?;
-    let reply = ctx.put(&format!("/orders/{order}/confirm"), &json!({})).await?;
+    let path = format!("/orders/{order}");
+    let before: Option<OrderShown> = orders::before(ctx, &path).await?;
+    let reply = ctx.put(&format!("{path}/confirm"), &json!({})).await?;
     ctx.out.one(&reply, "order", || views::order(&reply, ctx.lang))?;
+    let shown: OrderShown = reply.read()?;
+    if before.is_some_and(|before| is_same(&before, &shown)) {
+        orders::already(ctx, shown.status.label(ctx.lang), &orders::onward(order, shown.status));
+        return Ok(());
+    }
     ctx.out.done(ctx.t("맛있게 드세요!", "Enjoy your meal!"));
     ctx.next(&format!("customer review {order} --stars 5 --text '..'"));
     Ok(())

@@ -63,7 +63,7 @@ fn complain(error: &clap::Error, args: &[String], lang: Lang) -> Exit {
             },
         );
     }
-    let failure = args::complaint(error, lang);
+    let failure = args::complaint(error, args, lang);
     // What was asked for is not known when it was not understood; that a script reads is.
     let format = wants_json.then_some(output::Format::Json);
     Output::new(format, lang, false, output::Color::Auto).failure(&failure);

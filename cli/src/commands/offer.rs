@@ -30,9 +30,17 @@ pub async fn make(ctx: &Context, asked: Option<OrderArg>, without: Vec<Text<60>>
         format!("고객에게 제안했어요: 환불 {refund}원. 조리를 시작하면 없던 일이 돼요"),
         format!("The customer is asked, for {refund} won back; the start of cooking ends the offer."),
     ));
-    // The next customer shall not order it again.
-    ctx.next(&without.first().map_or_else(|| format!("status watch {order}"), |dish| format!("store dish sold-out '{dish}'")));
+    // The next customer shall not order them again.
+    for (_, dish) in without.iter().enumerate().filter(|(i, dish)| !without[..*i].contains(dish)) {
+        ctx.next(&format!("store dish sold-out '{dish}'"));
+    }
     Ok(())
+}
+
+/// What the customer may type about an open offer.
+pub fn answers(ctx: &Context, order: OrderId) {
+    ctx.next(&format!("customer accept-offer {order}"));
+    ctx.next(&format!("customer decline-offer {order}"));
 }
 
 async fn choose_sold_out(ctx: &Context, order: OrderId) -> Result<Vec<Text<60>>, Failure> {
@@ -62,8 +70,15 @@ pub async fn accept(ctx: &Context, asked: Option<OrderArg>) -> Result<Exit, Fail
 /// Wants all or nothing: the order stays as it was, and the store is told.
 pub async fn decline(ctx: &Context, asked: Option<OrderArg>) -> Result<(), Failure> {
     let order = orders::resolve(ctx, asked, Side::Customer).await?;
-    let reply = ctx.put(&format!("/orders/{order}/decline_offer"), &json!({})).await?;
+    let path = format!("/orders/{order}");
+    let before: Option<OrderShown> = orders::before(ctx, &path).await?;
+    let reply = ctx.put(&format!("{path}/decline_offer"), &json!({})).await?;
     ctx.out.one(&reply, "order", || views::order(&reply, ctx.lang))?;
+    let shown: OrderShown = reply.read()?;
+    if before.is_some_and(|before| customer::is_same(&before, &shown)) {
+        orders::already(ctx, shown.status.label(ctx.lang), &orders::onward(order, shown.status));
+        return Ok(());
+    }
     ctx.out.done(ctx.t("제안을 거절했어요. 주문은 그대로예요", "Declined; the order stays as it was."));
     ctx.next(&format!("status watch {order}"));
     Ok(())

@@ -140,7 +140,11 @@ pub async fn find_store(ctx: &Context, asked: Option<String>) -> Result<StoreId,
         _ if ctx.can_ask() => Ok(found[prompt::select(ctx.t("어느 가게인가요?", "Which store?"), &names())?].store),
         _ => {
             let what = ctx.t("그런 가게가 여럿이에요", "several stores have that name");
-            Err(Failure::usage(what).why(names().into_iter().take(5).collect::<Vec<_>>().join("; ")).hint("--store sto_.."))
+            let example = match asked.as_deref().map(str::trim) {
+                Some(name) => format!("customer stores '{name}'"),
+                None => "customer stores --open".into(),
+            };
+            Err(Failure::usage(what).why(names().into_iter().take(5).collect::<Vec<_>>().join("; ")).hint(ctx.line(&example)))
         }
     }
 }
@@ -218,7 +222,7 @@ async fn place(ctx: &Context, store: StoreId, items: Vec<Wish>, how: How) -> Res
             format!("먼저 확인해 주세요: {}", ctx.line("customer list")),
             format!("See first whether it arrived: {}", ctx.line("customer list")),
         )),
-        _ => failure,
+        _ => failure.at(store),
     })?;
     tell(ctx, &reply)
 }

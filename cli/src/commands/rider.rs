@@ -10,7 +10,11 @@ use crate::{
 };
 use clap::Subcommand;
 use serde_json::json;
-use shared::{Point, Role, Text, api::NewRider};
+use shared::{
+    OrderId, Point, Role, Text,
+    api::{DeliveryShown, NewRider},
+    delivery::Status,
+};
 
 /// `baemin rider`
 #[derive(Debug, Subcommand)]
@@ -136,9 +140,22 @@ async fn shift(ctx: &Context, verb: &str, body: &serde_json::Value, said: &str) 
 }
 
 async fn carry(ctx: &Context, order: Option<OrderArg>, verb: &str) -> Result<(), Failure> {
-    let order = orders::resolve(ctx, order, Side::Rider).await?;
-    let reply = ctx.put(&format!("/deliveries/{order}/{verb}"), &json!({})).await?;
+    let order = match (order, verb) {
+        (Some(OrderArg::Last), "pick") => newest_near(ctx).await?,
+        (Some(OrderArg::Last), _) => newest_carried(ctx).await?,
+        (order, "pick") => orders::resolve(ctx, order, Side::Near).await?,
+        (order, _) => orders::resolve(ctx, order, Side::Rider).await?,
+    };
+    let path = format!("/deliveries/{order}");
+    let before: Option<DeliveryShown> = orders::before(ctx, &path).await?;
+    let reply = ctx.put(&format!("{path}/{verb}"), &json!({})).await?;
     ctx.out.one(&reply, "order", || views::delivery(&reply, ctx.lang))?;
+    let shown: DeliveryShown = reply.read()?;
+    // A job that another rider had just before is another matter.
+    if before.is_some_and(|job| (job.status, job.rider) == (shown.status, shown.rider)) {
+        orders::already(ctx, shown.status.label(ctx.lang), &onward(&shown));
+        return Ok(());
+    }
     let (ko, en, next) = match verb {
         "pick" => ("픽업했어요", "Picked.", format!("rider deliver {order}")),
         "release" => ("다른 라이더에게 넘겼어요", "Given back.", "rider nearby".into()),
@@ -147,6 +164,47 @@ async fn carry(ctx: &Context, order: Option<OrderArg>, verb: &str) -> Result<(),
     ctx.out.done(ctx.t(ko, en));
     ctx.next(&next);
     Ok(())
+}
+
+/// The last job for whoever picks: the newest that waits near and can be picked. When there is none it is what the rider carries,
+/// for a pick that comes twice, or else the newest that is still cooked, which the answer will say.
+async fn newest_near(ctx: &Context) -> Result<OrderId, Failure> {
+    let carried = own(ctx).await?.into_iter().find(|job| job.status == Status::Picked).map(|job| job.order);
+    let near: Vec<DeliveryShown> = match ctx.get("/deliveryInfos").await {
+        Ok(reply) => reply.list()?,
+        // Off shift nothing is near, and what is carried is carried all the same.
+        Err(failure) if failure.exit == Exit::Refused && carried.is_some() => vec![],
+        Err(failure) => return Err(failure),
+    };
+    let newest = |ready: bool| near.iter().filter(|job| job.ready == ready).max_by_key(|job| job.ready_ms).map(|job| job.order);
+    newest(true).or(carried).or_else(|| newest(false)).ok_or_else(|| {
+        let what = ctx.t("지금 픽업할 배달이 없어요", "there is no job to pick now");
+        Failure::new(Exit::NotFound, what).hint(ctx.line("rider nearby --watch"))
+    })
+}
+
+/// The last job for whoever has one: what is carried now, or else what was carried last.
+async fn newest_carried(ctx: &Context) -> Result<OrderId, Failure> {
+    let own = own(ctx).await?;
+    let found = own.iter().find(|job| job.status == Status::Picked).or(own.first()).map(|job| job.order);
+    found.ok_or_else(|| {
+        let what = ctx.t("아직 픽업한 배달이 없어요", "you have picked no job yet");
+        Failure::new(Exit::NotFound, what).hint(ctx.line("rider nearby"))
+    })
+}
+
+/// The rider's jobs, the last one that was picked first.
+async fn own(ctx: &Context) -> Result<Vec<DeliveryShown>, Failure> {
+    ctx.get_with("/deliveries", &[("size", "100".into())]).await?.list()
+}
+
+/// What a rider does next with a job that stands there.
+fn onward(job: &DeliveryShown) -> String {
+    match job.status {
+        Status::Picked => format!("rider deliver {}", job.order),
+        Status::Delivered => "rider jobs".into(),
+        _ => "rider nearby".into(),
+    }
 }
 
 async fn watch(ctx: &Context) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! `baemin status`: where an order stands, and its changes as they happen. A status never goes backwards here: what
 //! the network repeats or shuffles is dropped beneath, by the version of each change.
 
+use super::offer;
 use crate::{
     Exit, Failure, News, Watch,
     context::Context,
@@ -78,7 +79,10 @@ async fn show(ctx: &Context, order: OrderId) -> Result<(), Failure> {
         other => other?,
     };
     ctx.out.one(&reply, "order", || views::order(&reply, ctx.lang))?;
-    if !reply.read::<OrderShown>()?.status.is_final() {
+    let shown: OrderShown = reply.read()?;
+    if shown.offer.is_some() && ctx.customer()? == shown.customer {
+        offer::answers(ctx, order);
+    } else if !shown.status.is_final() {
         ctx.next(&format!("status watch {order}"));
     }
     Ok(())
@@ -143,7 +147,7 @@ async fn watch(ctx: &Context, args: WatchArgs) -> Result<Exit, Failure> {
         }
     };
     ctx.on_interrupt(None);
-    Ok(close(ctx, order, target, &end))
+    close(ctx, order, target, &end)
 }
 
 async fn sleep_until(deadline: Option<Instant>) {
@@ -161,8 +165,10 @@ fn print(ctx: &Context, change: &Change, text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Says how it ended, and what to type next.
-fn close(ctx: &Context, order: OrderId, target: Status, end: &End) -> Exit {
+/// Says how it ended, and what to type next. Short of its target it has failed, which scripts read like any other failure.
+fn close(ctx: &Context, order: OrderId, target: Status, end: &End) -> Result<Exit, Failure> {
+    let short = |what: String, next: String| Err(Failure::new(Exit::Short, what).hint(ctx.line(&next)));
+    let goal = target.label(ctx.lang);
     match end {
         End::Reached(status) => {
             ctx.out.done(status.label(ctx.lang));
@@ -173,19 +179,16 @@ fn close(ctx: &Context, order: OrderId, target: Status, end: &End) -> Exit {
                 status if status.is_final() => ctx.next(&format!("status history {order}")),
                 _ => ctx.next(&format!("status watch {order}")),
             }
-            Exit::Done
+            Ok(Exit::Done)
         }
         End::Final(status) => {
-            let (now, goal) = (status.label(ctx.lang), target.label(ctx.lang));
-            ctx.out.note(&ctx.t(format!("'{goal}'에 이르지 못하고 끝났어요: {now}"), format!("It ended short of \"{goal}\": {now}")));
-            ctx.next(&format!("status show {order}"));
-            Exit::Short
+            let now = status.label(ctx.lang);
+            let what = ctx.t(format!("'{goal}'에 이르지 못하고 끝났어요: {now}"), format!("it ended short of \"{goal}\": {now}"));
+            short(what, format!("status show {order}"))
         }
-        End::TimedOut => {
-            let goal = target.label(ctx.lang);
-            ctx.out.note(&ctx.t(format!("시간 안에 '{goal}'에 이르지 못했어요"), format!("\"{goal}\" was not reached in time")));
-            ctx.next(&format!("status watch {order}"));
-            Exit::Short
-        }
+        End::TimedOut => short(
+            ctx.t(format!("시간 안에 '{goal}'에 이르지 못했어요"), format!("\"{goal}\" was not reached in time")),
+            format!("status watch {order}"),
+        ),
     }
 }

@@ -327,12 +327,20 @@ async fn look(ctx: &Context, command: Command) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What is done with a ticket that stands there, the most urgent first.
+const VERBS: [(Status, &str); 3] = [(Status::Waiting, "accept"), (Status::Accepted, "start"), (Status::Cooking, "finish")];
+
 /// What the kitchen should do next: answer the oldest order, then cook, then finish.
 fn next_ticket(tickets: &[TicketShown]) -> String {
     let first = |status: Status| tickets.iter().filter(|t| t.status == status).min_by_key(|t| t.opened_ms).map(|t| t.order);
-    let verbs = [(Status::Waiting, "accept"), (Status::Accepted, "start"), (Status::Cooking, "finish")];
-    let found = verbs.iter().find_map(|(status, verb)| Some(format!("store {verb} {}", first(*status)?)));
+    let found = VERBS.iter().find_map(|(status, verb)| Some(format!("store {verb} {}", first(*status)?)));
     found.unwrap_or_else(|| "store board --bell".into())
+}
+
+/// What the kitchen does next with a ticket that stands there.
+fn onward(ticket: &TicketShown) -> String {
+    let found = VERBS.iter().find(|(status, _)| *status == ticket.status);
+    found.map_or_else(|| "store tickets".into(), |(_, verb)| format!("store {verb} {}", ticket.order))
 }
 
 async fn dish(ctx: &Context, command: DishCommand) -> Result<(), Failure> {
@@ -350,7 +358,11 @@ async fn dish(ctx: &Context, command: DishCommand) -> Result<(), Failure> {
 /// Moves the store, and says where it stands.
 async fn set(ctx: &Context, which: Which, verb: &str, body: Value) -> Result<(), Failure> {
     let store = ctx.store(which.store).await?;
-    let reply = ctx.put(&format!("/stores/{store}/{verb}"), &body).await?;
+    let reply = ctx.put(&format!("/stores/{store}/{verb}"), &body).await.map_err(|failure| match failure.code() {
+        // The hint is for a customer, who has another look at the menu.
+        "unknown_dish" => failure.hint(ctx.line(&format!("store show --store {store}"))),
+        _ => failure,
+    })?;
     let profile: Profile = reply.read()?;
     brief(ctx, &reply, store, &format!("{}  {}", profile.name, views::door(profile.door, ctx.lang)))?;
     let (ko, en, next) = match verb {
@@ -389,9 +401,16 @@ pub fn brief(ctx: &Context, reply: &Reply, id: impl ToString, rest: &str) -> Res
 /// Moves a ticket, and says where it stands.
 async fn cook(ctx: &Context, ticket: Ticket, verb: &str, body: Value) -> Result<(), Failure> {
     let order = orders::resolve(ctx, ticket.order, Side::Owner).await?;
-    let reply = ctx.put(&format!("/foodCookings/{order}/{verb}"), &body).await?;
+    let path = format!("/foodCookings/{order}");
+    let before: Option<TicketShown> = orders::before(ctx, &path).await?;
+    let reply = ctx.put(&format!("{path}/{verb}"), &body).await?;
     let shown: TicketShown = reply.read()?;
     brief(ctx, &reply, order, &format!("{}  {}", shown.status.label(ctx.lang), views::dishes(&shown.basket)))?;
+    // Each verb moves a ticket on but a delay, which is another one each time.
+    if verb != "delay" && before.is_some_and(|ticket| ticket.status == shown.status) {
+        orders::already(ctx, shown.status.label(ctx.lang), &onward(&shown));
+        return Ok(());
+    }
     let (ko, en, next) = match verb {
         "accept" => ("승인했어요", "Accepted.", format!("store start {order}")),
         "reject" => ("거절했어요. 고객에게 환불돼요", "Rejected; the customer gets the money back.", "store tickets".into()),

@@ -11,7 +11,7 @@ use crate::{
 };
 use serde_json::json;
 use shared::{
-    OrderId, Text, Won,
+    Lang, OrderId, Text, Won,
     api::{NewItems, OrderShown, PaymentShown},
     order::{Status, Wish},
     payment,
@@ -29,6 +29,11 @@ async fn settled(ctx: &Context, order: OrderId, first: Reply) -> Result<Reply, F
         reply = ctx.client.get(&format!("/orders/{order}")).await?;
     }
     Ok(reply)
+}
+
+/// True when nothing has happened in between: what was asked for twice has happened once.
+pub fn is_same(before: &OrderShown, now: &OrderShown) -> bool {
+    before.timeline.len() == now.timeline.len()
 }
 
 /// What the last step of an order said no to, if it did.
@@ -102,11 +107,16 @@ fn is_due(payment: &Reply) -> bool {
 /// `baemin customer cancel`
 pub async fn cancel(ctx: &Context, which: Which, reason: Option<Text<200>>) -> Result<Exit, Failure> {
     let order = orders::resolve(ctx, which.order, Side::Customer).await?;
+    let before: Option<OrderShown> = orders::before(ctx, &format!("/orders/{order}")).await?;
     ctx.confirm("주문을 취소할까요?", "Cancel the order?")?;
     let reply = ctx.put(&format!("/orders/{order}/cancel"), &json!({ "reason": reason })).await?;
     let reply = ctx.wait(settled(ctx, order, reply)).await?;
     let shown: OrderShown = reply.read()?;
     ctx.out.one(&reply, "order", || views::order(&reply, ctx.lang))?;
+    if before.is_some_and(|before| is_same(&before, &shown)) {
+        orders::already(ctx, shown.status.label(ctx.lang), &orders::onward(order, shown.status));
+        return Ok(Exit::Done);
+    }
     if shown.status == Status::Cancelled {
         ctx.out.done(ctx.t("주문을 취소했어요", "The order is cancelled."));
         ctx.next(&format!("customer pay-status {order}"));
@@ -134,7 +144,7 @@ pub async fn change(ctx: &Context, which: Which, items: Vec<Wish>) -> Result<Exi
         "이 메뉴로 바꿀까요? 주문 전체가 바뀌고, 더 비싸면 차액을 결제해요",
         "Change to these dishes? They replace the whole order, and what they cost more is charged.",
     )?;
-    let reply = ctx.put(&format!("/orders/{order}/change"), &NewItems { items }).await?;
+    let reply = ctx.put(&format!("/orders/{order}/change"), &NewItems { items }).await.map_err(|failure| failure.at(before.store))?;
     changed(ctx, &before, reply).await
 }
 
@@ -144,10 +154,8 @@ pub async fn changed(ctx: &Context, before: &OrderShown, reply: Reply) -> Result
     let reply = ctx.wait(settled(ctx, order, reply)).await?;
     let shown: OrderShown = reply.read()?;
     ctx.out.one(&reply, "order", || views::order(&reply, ctx.lang))?;
-    // What was asked for twice has happened once.
-    if shown.timeline.len() == before.timeline.len() && shown.status != Status::ChangeRequested {
-        ctx.out.done(ctx.t("이미 그렇게 되어 있어요", "It is so already."));
-        ctx.next(&format!("status watch {order}"));
+    if is_same(before, &shown) && shown.status != Status::ChangeRequested {
+        orders::already(ctx, shown.status.label(ctx.lang), &orders::onward(order, shown.status));
         return Ok(Exit::Done);
     }
     if let Some(failure) = refused(ctx, &shown, &["changerefused", "rejected"]) {
@@ -164,11 +172,26 @@ pub async fn changed(ctx: &Context, before: &OrderShown, reply: Reply) -> Result
     if shown.status == Status::ChangeRequested {
         ctx.out.done(ctx.t("변경을 요청했어요. 가게의 답을 기다려요", "The store is asked; its answer comes soon."));
     } else {
-        let told = shown.timeline.last().map(|s| orders::tell_step(s, ctx.lang).details.join("  ")).unwrap_or_default();
-        ctx.out.done(&ctx.t(format!("주문을 바꿨어요  {told}"), format!("The order is changed.  {told}")));
+        let fresh = shown.timeline.get(before.timeline.len()..).unwrap_or_default();
+        let difference = fresh.iter().rev().find(|step| step.event.eq_ignore_ascii_case("changed")).and_then(|step| step.amount);
+        ctx.out.done(&has_changed(difference.unwrap_or(Won::ZERO), ctx.lang));
     }
     ctx.next(&format!("status watch {order}"));
     Ok(Exit::Done)
+}
+
+/// Says that an order is changed, and what that has cost or brings back.
+fn has_changed(difference: Won, lang: Lang) -> String {
+    let back = Won::ZERO - difference;
+    match difference {
+        more if more > Won::ZERO => {
+            lang.pick(format!("주문을 바꾸고 차액 {more}원을 결제했어요"), format!("The order is changed; {more} won more were charged."))
+        }
+        less if less < Won::ZERO => {
+            lang.pick(format!("주문을 바꿨어요. 차액 {back}원은 돌려드려요"), format!("The order is changed; {back} won go back."))
+        }
+        _ => lang.pick("주문을 바꿨어요", "The order is changed.").into(),
+    }
 }
 
 /// What a dearer change still costs, when its payment is all that it waits for. The order shows only what was asked for; its payment
@@ -189,6 +212,13 @@ async fn awaited(ctx: &Context, shown: &OrderShown) -> Option<Won> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_is_told_in_a_sentence() {
+        assert_eq!(has_changed(Won(19_000), Lang::Ko), "주문을 바꾸고 차액 19,000원을 결제했어요");
+        assert_eq!(has_changed(Won(-2_000), Lang::En), "The order is changed; 2,000 won go back.");
+        assert_eq!(has_changed(Won::ZERO, Lang::Ko), "주문을 바꿨어요");
+    }
 
     #[test]
     fn what_is_due_is_told_by_the_answer_or_by_its_link() {
