@@ -154,7 +154,9 @@ fn in_language(command: Clap, lang: Lang) -> Clap {
                 (false, false) => lang.pick("옵션", "Options"),
                 (false, true) => lang.pick("공통 옵션", "Common options"),
             };
-            arg.help(help).help_heading(heading).hide_possible_values(true).hide_default_value(true)
+            let arg = arg.help(help).help_heading(heading);
+            // Only of what takes a value can it be hidden.
+            if arg.get_action().takes_values() { arg.hide_possible_values(true).hide_default_value(true) } else { arg }
         })
         .mut_subcommands(|sub| in_language(sub, lang))
 }
@@ -162,6 +164,9 @@ fn in_language(command: Clap, lang: Lang) -> Clap {
 /// The help of an argument, with the values that it takes and the one that it has by itself: the parser says these in English.
 fn help_of(arg: &clap::Arg, lang: Lang) -> String {
     let mut text = arg.get_help().and_then(|text| half(text, lang)).unwrap_or_default().to_string();
+    if !arg.get_action().takes_values() {
+        return text;
+    }
     if !arg.is_hide_possible_values_set() {
         let values: Vec<String> = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
         if !values.is_empty() {

@@ -39,9 +39,9 @@ fn cell(row: &Row, ask: &Ask) -> String {
 
 /// An event's name and its figures; what is the same in every sample is left out.
 fn told(event: &shared::Event) -> String {
-    const SAME: [&str; 16] = [
-        "type", "about", "basket", "drop", "note", "means", "thanks", "at_ms", "order", "customer", "eta_ms", "profile", "notice", "store",
-        "contact", "ready_ms",
+    const SAME: [&str; 17] = [
+        "type", "about", "basket", "drop", "note", "means", "thanks", "at_ms", "asked_ms", "order", "customer", "eta_ms", "profile",
+        "notice", "store", "contact", "ready_ms",
     ];
     let json = serde_json::to_value(event).unwrap();
     let fields = json.as_object().and_then(|sum| sum.values().next()).and_then(|inner| inner.as_object()).unwrap();

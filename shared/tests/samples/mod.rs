@@ -439,8 +439,6 @@ pub fn events() -> Vec<(&'static str, Event)> {
                 Changed { about: a(), basket: dishes(2), difference: Won(17_000), status: Status::Accepted, asked_ms: Some(at_ms), at_ms },
             ),
             ("", ChangeRefused { about: a(), reason: Reason::Declined, status: Status::Accepted, asked_ms: Some(at_ms), at_ms }),
-            ("older", Changed { about: a(), basket: dishes(2), difference: Won(17_000), status: Status::Accepted, asked_ms: None, at_ms }),
-            ("older", ChangeRefused { about: a(), reason: Reason::Declined, status: Status::Accepted, asked_ms: None, at_ms }),
             ("", OfferMade { about: a(), basket: dishes(1), without: vec![text("콜라")], refund: Won(2_000), at_ms }),
             ("", OfferAccepted { about: a(), basket: dishes(1), at_ms }),
             ("", OfferDeclined { about: a(), at_ms }),
