@@ -125,7 +125,7 @@ pub enum Command {
         #[arg(long, value_name = "MINUTES", default_value = "15", value_parser = parse::count::<1, 180>)]
         minutes: Minutes,
     },
-    /// 주문 거절 (승인한 주문도 조리 시작 전까지) | Reject an order, also an accepted one until it is cooked
+    /// 주문 거절 (승인한 주문도 조리 시작 전까지) | Reject an order, also an accepted one until cooking starts
     Reject {
         #[command(flatten)]
         ticket: Ticket,
@@ -403,6 +403,11 @@ async fn cook(ctx: &Context, ticket: Ticket, verb: &str, body: Value) -> Result<
     let order = orders::resolve(ctx, ticket.order, Side::Owner).await?;
     let path = format!("/foodCookings/{order}");
     let before: Option<TicketShown> = orders::before(ctx, &path).await?;
+    // The last one is another one after a rejection: whoever types it once more is shown which.
+    if let Some(ticket) = before.as_ref().filter(|ticket| verb == "reject" && ticket.status != Status::Rejected) {
+        let which = format!("{order}  {}", views::dishes(&ticket.basket));
+        ctx.confirm(&format!("{which}  거절할까요?"), &format!("{which}  Reject it?"))?;
+    }
     let reply = ctx.put(&format!("{path}/{verb}"), &body).await?;
     let shown: TicketShown = reply.read()?;
     brief(ctx, &reply, order, &format!("{}  {}", shown.status.label(ctx.lang), views::dishes(&shown.basket)))?;

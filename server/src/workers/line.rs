@@ -2,9 +2,11 @@
 //! of notices share this, since progress may follow what must be told. What must be told never waits for progress: of that,
 //! some may wait long for a way that is full.
 //!
-//! It is kept for what is told at the first try. What fails is told when it can be, and nobody waits for it.
+//! It is kept among those that are known to one replica at the same time. What failed stands in line while it is tried, and
+//! nobody waits for it meanwhile.
 
 use domain::notification::news;
+use shared::{Millis, notice::Notice};
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -12,11 +14,11 @@ use std::{
 };
 use tokio::{sync::oneshot, time::timeout};
 
-/// Notices that stand in line at once: as many as the workers know. One more does not wait for those before it.
+/// Notices that stand in line at once: as many as the workers know. With one more, all go as they come.
 const MOST: usize = super::rows::KNOWN;
-/// How long one waits for those before it: some times as long as a way that is full is left alone. One that is never told
-/// here, because another replica looks after it now, must not keep the others for ever.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long one waits for those before it: longer than any way may take to answer. One that is never told here, because
+/// another replica looks after it now, must not keep the others for ever.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// All lines.
 #[derive(Default)]
@@ -34,18 +36,11 @@ struct Inside {
 
 struct Standing {
     key: Arc<str>,
+    /// When it happened; and that money went back is told after why it did.
+    rank: (Millis, bool),
     is_mandatory: bool,
     /// Called when those before it are gone.
     called: Option<oneshot::Sender<()>>,
-}
-
-/// A notice that joins a line.
-#[derive(Debug, Clone, Copy)]
-pub struct Joining<'a> {
-    /// The event that has queued it.
-    pub seq: u64,
-    pub key: &'a str,
-    pub is_mandatory: bool,
 }
 
 /// A place in line, until it is dropped.
@@ -56,22 +51,18 @@ pub struct Place<'a> {
 
 impl Line {
     /// The notices of one batch of events join their lines; whoever hears of it later changes nothing.
-    pub fn join<'a>(&self, partition: u16, notices: impl IntoIterator<Item = Joining<'a>>) {
+    pub fn join<'a>(&self, partition: u16, notices: impl IntoIterator<Item = (u64, &'a str, &'a Notice)>) {
         let mut inside = self.inside();
         let heard = inside.heard.get(&partition).copied().unwrap_or(0);
         let mut last = heard;
-        for Joining { seq, key, is_mandatory } in notices.into_iter().filter(|joining| joining.seq > heard) {
+        for (seq, key, notice) in notices.into_iter().filter(|(seq, ..)| *seq > heard) {
             last = last.max(seq);
-            if inside.count < MOST {
-                inside.count += 1;
-                let standing = Standing { key: key.into(), is_mandatory, called: None };
-                inside.stories.entry(news::story(key).into()).or_default().push_back(standing);
-            }
+            inside.stand(key, notice);
         }
         inside.heard.insert(partition, last);
     }
 
-    /// A notice's place, if it has one; it leaves the line as this is dropped.
+    /// A notice's place; it leaves the line as this is dropped.
     pub fn place<'a>(&'a self, key: &'a str) -> Place<'a> {
         Place { line: self, key }
     }
@@ -82,20 +73,19 @@ impl Line {
 }
 
 impl Place<'_> {
-    /// Waits for those before it.
-    pub async fn turn(&self) {
-        let waiting = {
+    /// Waits for those before it. What was kept back, or was found on its list, joins only now.
+    pub async fn turn(&self, notice: &Notice) {
+        let (called, waiting) = oneshot::channel();
+        {
             let mut inside = self.line.inside();
+            inside.stand(self.key, notice);
             let Some(story) = inside.stories.get_mut(news::story(self.key)) else { return };
             let Some(standing) = story.iter_mut().find(|standing| &*standing.key == self.key) else { return };
-            let (called, waiting) = oneshot::channel();
             standing.called = Some(called);
             call(story);
-            waiting
-        };
-        if timeout(PATIENCE, waiting).await.is_err() {
-            self.line.inside().forget_before(self.key);
         }
+        // Whoever has waited long enough goes, and those before it keep their places.
+        let _ = timeout(PATIENCE, waiting).await;
     }
 }
 
@@ -106,6 +96,24 @@ impl Drop for Place<'_> {
 }
 
 impl Inside {
+    /// Stands in line, if it does not already.
+    fn stand(&mut self, key: &str, notice: &Notice) {
+        let story = news::story(key);
+        if self.stories.get(story).is_some_and(|line| line.iter().any(|standing| &*standing.key == key)) {
+            return;
+        }
+        if self.count >= MOST {
+            // Those that are waited for in vain are forgotten so as well, and whoever waits goes.
+            self.stories.clear();
+            self.count = 0;
+        }
+        let line = self.stories.entry(story.into()).or_default();
+        let rank = news::rank(notice);
+        let at = line.iter().rposition(|standing| standing.rank <= rank).map_or(0, |before| before + 1);
+        line.insert(at, Standing { key: key.into(), rank, is_mandatory: notice.topic.is_mandatory(), called: None });
+        self.count += 1;
+    }
+
     fn leave(&mut self, key: &str) {
         let story = news::story(key);
         let Some(line) = self.stories.get_mut(story) else { return };
@@ -116,14 +124,6 @@ impl Inside {
         if line.is_empty() {
             self.stories.remove(story);
         }
-    }
-
-    /// Those before one stand in its way no more.
-    fn forget_before(&mut self, key: &str) {
-        let Some(line) = self.stories.get_mut(news::story(key)) else { return };
-        let at = line.iter().position(|standing| &*standing.key == key).unwrap_or(0);
-        self.count -= at;
-        line.drain(..at);
     }
 }
 
@@ -143,36 +143,55 @@ fn call(line: &mut VecDeque<Standing>) {
 mod tests {
     use super::*;
     use futures_util::poll;
+    use shared::{
+        AccountId, OrderId, Won,
+        id::Bits,
+        notice::{Channel, Topic},
+    };
     use std::pin::pin;
-
-    fn join(line: &Line, notices: &[(u64, &str, bool)]) {
-        line.join(0, notices.iter().map(|&(seq, key, is_mandatory)| Joining { seq, key, is_mandatory }));
-    }
 
     const PLACED: &str = "A.customer.placed.inbox";
     const ACCEPTED: &str = "A.customer.accepted.inbox";
     const COOKED: &str = "A.customer.cooked.inbox";
     const DELIVERED: &str = "A.customer.delivered.inbox";
+    const REFUNDED: &str = "A.customer.refunded-2.inbox";
+
+    fn notice(key: &str, at_ms: Millis) -> Notice {
+        let topic = match key.split('.').nth(2).and_then(|name| name.split('-').next()) {
+            Some("accepted") => Topic::Accepted { eta_ms: 0 },
+            Some("cooked") => Topic::Cooked {},
+            Some("refunded") => Topic::Refunded { amount: Won(1) },
+            _ => Topic::Delivered {},
+        };
+        let (order, to) = (OrderId(Bits([1; 10])), AccountId(Bits([7; 10])));
+        Notice { order, store_name: None, to, channel: Channel::Inbox, topic, at_ms }
+    }
+
+    fn join(line: &Line, partition: u16, notices: &[(u64, &str, Millis)]) {
+        let notices: Vec<_> = notices.iter().map(|(seq, key, at_ms)| (*seq, *key, notice(key, *at_ms))).collect();
+        line.join(partition, notices.iter().map(|(seq, key, notice)| (*seq, *key, notice)));
+    }
 
     #[tokio::test]
     async fn each_waits_for_those_before_it_of_the_same_story() {
         let line = Line::default();
-        join(&line, &[(1, PLACED, true), (2, "A.owner.new_order.inbox", true), (3, ACCEPTED, false)]);
+        join(&line, 0, &[(1, PLACED, 1), (2, "A.owner.new_order.inbox", 1), (3, ACCEPTED, 1)]);
         // The other worker hears the same, and one more.
-        join(&line, &[(1, PLACED, true), (3, ACCEPTED, false), (4, COOKED, false)]);
+        join(&line, 0, &[(1, PLACED, 1), (3, ACCEPTED, 1), (4, COOKED, 1)]);
         let (placed, accepted, cooked) = (line.place(PLACED), line.place(ACCEPTED), line.place(COOKED));
+        let told = notice(ACCEPTED, 1);
         {
-            let (mut second, mut third) = (pin!(accepted.turn()), pin!(cooked.turn()));
+            let (mut second, mut third) = (pin!(accepted.turn(&told)), pin!(cooked.turn(&told)));
             assert!(poll!(&mut second).is_pending() && poll!(&mut third).is_pending());
-            for key in ["A.owner.new_order.inbox", "A.customer.other.inbox"] {
-                assert!(poll!(pin!(line.place(key).turn())).is_ready(), "{key}");
+            for key in ["A.owner.new_order.inbox", "B.customer.placed.inbox"] {
+                assert!(poll!(pin!(line.place(key).turn(&told))).is_ready(), "{key}");
             }
-            assert!(poll!(pin!(placed.turn())).is_ready());
+            assert!(poll!(pin!(placed.turn(&told))).is_ready());
             drop(placed);
             assert!(poll!(&mut second).is_ready() && poll!(&mut third).is_pending());
         }
         drop(accepted);
-        assert!(poll!(pin!(cooked.turn())).is_ready());
+        assert!(poll!(pin!(cooked.turn(&told))).is_ready());
         drop(cooked);
         let inside = line.inside();
         assert_eq!((inside.count, inside.stories.len()), (0, 0), "nobody is left");
@@ -181,36 +200,58 @@ mod tests {
     #[tokio::test]
     async fn what_must_be_told_waits_for_what_must_be_told_and_not_for_progress() {
         let line = Line::default();
-        join(&line, &[(1, ACCEPTED, false), (2, PLACED, true), (3, DELIVERED, true)]);
+        join(&line, 0, &[(1, ACCEPTED, 1), (2, PLACED, 1), (3, DELIVERED, 1)]);
         let (accepted, placed, delivered) = (line.place(ACCEPTED), line.place(PLACED), line.place(DELIVERED));
-        assert!(poll!(pin!(placed.turn())).is_ready());
-        let mut last = pin!(delivered.turn());
+        let told = notice(PLACED, 1);
+        assert!(poll!(pin!(placed.turn(&told))).is_ready());
+        let mut last = pin!(delivered.turn(&told));
         assert!(poll!(&mut last).is_pending());
         drop(placed);
         assert!(poll!(&mut last).is_ready());
         drop(accepted);
     }
 
+    #[tokio::test]
+    async fn they_stand_as_it_happened_and_not_as_it_was_heard() {
+        let line = Line::default();
+        // Of another partition, and of another source: the refund of a cancel is heard before the cancel.
+        join(&line, 1, &[(1, REFUNDED, 5), (2, DELIVERED, 5)]);
+        join(&line, 0, &[(1, PLACED, 4)]);
+        let order: Vec<_> = line.inside().stories["A.customer"].iter().map(|standing| standing.key.clone()).collect();
+        assert_eq!(order, [PLACED, DELIVERED, REFUNDED].map(Arc::from));
+        // What was kept back, or found on its list, joins when it is told.
+        let late = line.place("A.customer.asked.inbox");
+        assert!(poll!(pin!(late.turn(&notice("A.customer.asked.inbox", 3)))).is_ready());
+        assert!(poll!(pin!(line.place(PLACED).turn(&notice(PLACED, 4)))).is_pending(), "and is waited for");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn one_that_is_never_told_here_keeps_the_others_for_a_while_only() {
         let line = Line::default();
-        join(&line, &[(1, PLACED, true), (2, ACCEPTED, false), (3, COOKED, false)]);
+        join(&line, 0, &[(1, PLACED, 1), (2, DELIVERED, 1), (3, COOKED, 1)]);
         let began = tokio::time::Instant::now();
-        let accepted = line.place(ACCEPTED);
-        accepted.turn().await;
-        assert_eq!(began.elapsed(), PATIENCE);
-        drop(accepted);
-        line.place(COOKED).turn().await;
-        assert_eq!((began.elapsed(), line.inside().count), (PATIENCE, 0), "it is waited for once");
+        let (delivered, cooked) = (line.place(DELIVERED), line.place(COOKED));
+        let told = notice(DELIVERED, 1);
+        // Whoever gives up waiting takes nobody else's order away.
+        tokio::join!(delivered.turn(&told), async {
+            tokio::time::sleep(PATIENCE / 2).await;
+            cooked.turn(&told).await;
+            assert_eq!(began.elapsed(), PATIENCE * 3 / 2);
+        });
     }
 
     #[tokio::test]
-    async fn who_finds_the_line_full_does_not_wait() {
+    async fn with_one_too_many_all_go_as_they_come() {
         let line = Line::default();
         let keys: Vec<String> = (0..=MOST).map(|n| format!("{}.customer.placed{n}.inbox", n / 2)).collect();
-        line.join(0, keys.iter().enumerate().map(|(n, key)| Joining { seq: n as u64 + 1, key, is_mandatory: true }));
+        let told = notice(PLACED, 1);
+        line.join(0, keys[..MOST].iter().enumerate().map(|(n, key)| (n as u64 + 1, &**key, &told)));
         assert_eq!(line.inside().count, MOST);
-        assert!(poll!(pin!(line.place(&keys[MOST]).turn())).is_ready());
-        assert!(poll!(pin!(line.place(&keys[1]).turn())).is_pending());
+        let second = line.place(&keys[1]);
+        let mut waiting = pin!(second.turn(&told));
+        assert!(poll!(&mut waiting).is_pending());
+        assert!(poll!(pin!(line.place(&keys[MOST]).turn(&told))).is_ready());
+        assert!(poll!(&mut waiting).is_ready());
+        assert_eq!(line.inside().count, 0);
     }
 }

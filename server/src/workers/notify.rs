@@ -4,7 +4,7 @@
 use super::{
     Worker,
     gate::Gate,
-    line::{Joining, Line, Place},
+    line::{Line, Place},
     report,
 };
 use crate::{
@@ -21,7 +21,7 @@ use domain::{
 use shared::{
     AccountId, Event, Kind, Recorded,
     event::Position,
-    notice::{self, Notice, Omitted, Outcome, Topic, Way},
+    notice::{self, Notice, Omitted, Outcome, Way},
 };
 use std::{
     sync::{
@@ -115,6 +115,8 @@ pub(super) enum Handed {
     Over,
     /// It is not news any more.
     Stale,
+    /// Whether it is news cannot be known now.
+    Unsure,
     /// This way will never take it, or does not lead to its reader.
     Refused,
     /// Nobody knows, or the way must be mended first.
@@ -220,19 +222,12 @@ fn kept_back(recorded: &Recorded) -> Option<Duration> {
 }
 
 impl Notify {
-    /// Notices stand in line as what they tell of has happened, and what was queued first goes first within one moment; but
-    /// that money went back is told after why. What is kept back keeps nobody waiting: what comes meanwhile is its answer.
+    /// Notices stand in line. What is kept back does not yet: what comes meanwhile is its answer.
     fn hear<'a>(&self, events: impl Iterator<Item = &'a Recorded>) {
-        let mut queued: Vec<_> = events.filter_map(|recorded| Some((recorded, notice_of(recorded)?))).collect();
-        let Some(partition) = queued.first().map(|(recorded, _)| recorded.position.partition) else { return };
-        queued.retain(|(_, notice)| news::kept_back(&notice.topic).is_none());
-        queued.sort_by_key(|(_, notice)| (notice.at_ms, matches!(notice.topic, Topic::Refunded { .. })));
-        let joining = |(recorded, notice): &(&'a Recorded, &'a Notice)| Joining {
-            seq: recorded.position.seq,
-            key: &recorded.stream,
-            is_mandatory: notice.topic.is_mandatory(),
-        };
-        self.line.join(partition, queued.iter().map(joining));
+        let mut queued = events.filter_map(|recorded| Some((recorded, notice_of(recorded)?))).peekable();
+        let Some(partition) = queued.peek().map(|(recorded, _)| recorded.position.partition) else { return };
+        let queued = queued.filter(|(_, notice)| news::kept_back(&notice.topic).is_none());
+        self.line.join(partition, queued.map(|(recorded, notice)| (recorded.position.seq, &*recorded.stream, notice)));
     }
 
     /// A notice that waits, and that is news; or else whether it is settled.
@@ -271,7 +266,7 @@ impl Notify {
     /// Tries the ways in their order, once those before it were told. False when it must be tried again.
     async fn tell(&self, place: Place<'_>, key: &str, queued: &Queued, attempt: u32, due: Option<Position>) -> bool {
         let Queued { told, wishes, failed } = queued;
-        place.turn().await;
+        place.turn(told).await;
         let mut is_broken = false;
         for lane in self.lanes.iter().filter(|lane| Some(lane.way.way()) != *failed) {
             let handed = match self.message(lane, key, told, wishes) {
@@ -285,6 +280,7 @@ impl Notify {
                     drop(place);
                     return self.sent(key, lane.way.way()).await;
                 }
+                Handed::Unsure => return false,
                 Handed::Stale => return self.skip(key, Omitted::Stale).await,
                 Handed::Refused => {}
                 // The next way is for what fails finally; whichever still may take it is tried again.
@@ -322,8 +318,8 @@ impl Notify {
             match self.is_stale(&message.key, told) {
                 Ok(false) => {}
                 Ok(true) => return Handed::Stale,
-                // Whether it is news must be known: a text that went out cannot be taken back.
-                Err(()) => return Handed::Broken,
+                // A text that went out cannot be taken back.
+                Err(()) => return Handed::Unsure,
             }
             let span = Open::call(self.engine.traces.get(), "notifier send", told.order, due);
             let sent = lane.way.send(message.clone()).await;

@@ -52,6 +52,8 @@ const NOISE: Duration = Duration::from_millis(2);
 const MORE_MB: f64 = 64.0;
 /// All that must be told is told so soon after.
 const TOLD: Duration = Duration::from_secs(120);
+/// What is written down is counted so soon after.
+const COUNTED: Duration = Duration::from_secs(5);
 /// Progress that found room takes longer than that: a thousand texts at so many a second, and the pauses between.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -220,10 +222,15 @@ impl Evening {
             }
         }
         found.extend(texts.iter().map(|nid| Class::Unexpected.of(format!("a text of {nid} went out, which is no notice"))));
-        let figures = self.figures().await?;
         say(&format!("{} notices, {} texts; counted: {counted:?}", rows.len(), taken.len()));
+        let wanted = |name: &str| counted.get(name).copied().unwrap_or(0);
+        // What is counted is counted after it is written down.
+        let (began, mut figures) = (Instant::now(), self.figures().await?);
+        while figures.iter().any(|(name, figure)| name.contains("_total") && wanted(name) != *figure) && look(began, COUNTED).await {
+            figures = self.figures().await?;
+        }
         for (name, figure) in figures.iter().filter(|(name, _)| name.contains("_total")) {
-            let wanted = counted.get(name).copied().unwrap_or(0);
+            let wanted = wanted(name);
             if wanted != *figure {
                 found.push(Class::Unexpected.of(format!("{name} says {figure}, and the notices say {wanted}")));
             }

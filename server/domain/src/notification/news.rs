@@ -1,6 +1,9 @@
 //! What is news: what something later has overtaken is not worth telling any more, nor is a question that was answered.
 
-use shared::{Millis, notice::Topic};
+use shared::{
+    Millis,
+    notice::{Notice, Topic},
+};
 use std::time::Duration;
 
 /// What happened so lately is told, whatever has happened since, unless it is kept back: people read one after the other.
@@ -34,6 +37,11 @@ pub fn overtaken_by(topic: &Topic, key: &str) -> Vec<String> {
 /// Whose story a notice belongs to: the order and the reader in its key.
 pub fn story(key: &str) -> &str {
     key.match_indices('.').nth(1).map_or(key, |(end, _)| &key[..end])
+}
+
+/// In which order notices of one story are told: as it happened; and that money went back, after why it did.
+pub fn rank(notice: &Notice) -> (Millis, bool) {
+    (notice.at_ms, matches!(notice.topic, Topic::Refunded { .. }))
 }
 
 /// The answers to a change, which have the time of their question in their key.

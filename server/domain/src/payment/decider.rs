@@ -180,9 +180,9 @@ impl State {
         self.codes.iter().find(|(movement, _)| *movement == refund).map(|(_, code)| code)
     }
 
-    /// Whether a refusal says what was not said before. That the provider gives no code any more is nothing new.
+    /// Whether a refusal says what was not said before. A provider that says now this and now that is not told of each time.
     fn is_news(&self, refund: Movement, reason: &Reason, code: Option<&RefusalCode>) -> bool {
-        self.refusal_of(refund) != Some(reason) || code.is_some() && code != self.code_of(refund)
+        self.refusal_of(refund) != Some(reason) || code.is_some() && self.code_of(refund).is_none()
     }
 
     fn parts_of(&self, refund: Movement) -> Vec<Part> {
