@@ -36,8 +36,8 @@ struct Inside {
 
 struct Standing {
     key: Arc<str>,
-    /// When it happened; and that money went back is told after why it did.
-    rank: (Millis, bool),
+    /// When it happened, and its place within that moment.
+    rank: (Millis, u8),
     is_mandatory: bool,
     /// Called when those before it are gone.
     called: Option<oneshot::Sender<()>>,
@@ -160,6 +160,7 @@ mod tests {
         let topic = match key.split('.').nth(2).and_then(|name| name.split('-').next()) {
             Some("accepted") => Topic::Accepted { eta_ms: 0 },
             Some("cooked") => Topic::Cooked {},
+            Some("placed") => Topic::Placed { total: Won(1) },
             Some("refunded") => Topic::Refunded { amount: Won(1) },
             _ => Topic::Delivered {},
         };
@@ -214,15 +215,15 @@ mod tests {
     #[tokio::test]
     async fn they_stand_as_it_happened_and_not_as_it_was_heard() {
         let line = Line::default();
-        // Of another partition, and of another source: the refund of a cancel is heard before the cancel.
+        // Of another partition, and of another source: all of it happened because of one thing, and so at one time.
         join(&line, 1, &[(1, REFUNDED, 5), (2, DELIVERED, 5)]);
-        join(&line, 0, &[(1, PLACED, 4)]);
+        join(&line, 0, &[(1, PLACED, 5)]);
         let order: Vec<_> = line.inside().stories["A.customer"].iter().map(|standing| standing.key.clone()).collect();
         assert_eq!(order, [PLACED, DELIVERED, REFUNDED].map(Arc::from));
         // What was kept back, or found on its list, joins when it is told.
         let late = line.place("A.customer.asked.inbox");
         assert!(poll!(pin!(late.turn(&notice("A.customer.asked.inbox", 3)))).is_ready());
-        assert!(poll!(pin!(line.place(PLACED).turn(&notice(PLACED, 4)))).is_pending(), "and is waited for");
+        assert!(poll!(pin!(line.place(PLACED).turn(&notice(PLACED, 5)))).is_pending(), "and is waited for");
     }
 
     #[tokio::test(start_paused = true)]

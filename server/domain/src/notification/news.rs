@@ -39,9 +39,15 @@ pub fn story(key: &str) -> &str {
     key.match_indices('.').nth(1).map_or(key, |(end, _)| &key[..end])
 }
 
-/// In which order notices of one story are told: as it happened; and that money went back, after why it did.
-pub fn rank(notice: &Notice) -> (Millis, bool) {
-    (notice.at_ms, matches!(notice.topic, Topic::Refunded { .. }))
+/// In which order notices of one story are told: as it happened. What follows from something has its time, and is told after
+/// it: an order comes first, and thanks and money last.
+pub fn rank(notice: &Notice) -> (Millis, u8) {
+    let within = match notice.topic {
+        Topic::PendingPayment { .. } | Topic::Placed { .. } | Topic::NewOrder { .. } => 0,
+        Topic::Refunded { .. } | Topic::Thanks { .. } => 2,
+        _ => 1,
+    };
+    (notice.at_ms, within)
 }
 
 /// The answers to a change, which have the time of their question in their key.
